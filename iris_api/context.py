@@ -1,0 +1,50 @@
+"""Context: what the core lends a plugin. Narrow on purpose."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+from attrs import field, frozen
+
+from iris_api.credentials import Token
+from iris_api.threads import ThreadContainer, get_thread_registry
+
+__all__ = ["Context", "RunningWorker", "WorkerSpec"]
+
+
+@frozen(kw_only=True)
+class WorkerSpec:
+    """A worker to be started: machine `index` of a slice of a pool."""
+
+    worker_id: str
+    pool: str
+    slice_id: str
+    index: int = 0
+
+
+class RunningWorker(Protocol):
+    """A worker that runs in this process."""
+
+    def is_alive(self) -> bool: ...
+
+    def stop(self) -> None:
+        """Have it end, with all that it runs; returns at once."""
+
+
+@frozen(kw_only=True)
+class Context:
+    """`controller` is its address, empty where there is none. `directory` is on a local disk, for
+    what the plugin must find again after a restart; it may not exist yet."""
+
+    cluster: str = "default"
+    controller: str = ""
+    token: Token | None = None
+    log: logging.Logger = field(factory=lambda: logging.getLogger("iris.plugin"))
+    threads: ThreadContainer = field(factory=lambda: get_thread_registry().container)
+    clock: Callable[[], float] = time.monotonic
+    directory: Path | None = None
+    run_worker: Callable[[WorkerSpec], RunningWorker] | None = None

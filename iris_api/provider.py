@@ -1,0 +1,25 @@
+"""Provider: what a plugin's hook returns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+from attrs import frozen
+
+from iris_api.context import Context
+
+__all__ = ["Provider"]
+
+C = TypeVar("C")
+T = TypeVar("T", covariant=True)
+
+
+@frozen
+class Provider(Generic[C, T]):
+    """`config` is an attrs class: the plugin's table of iris.toml is structured into it. `create` may
+    import an SDK and does no network I/O; it raises MissingDependency where the SDK is absent."""
+
+    config: type[C]
+    create: Callable[[C, Context], T]
+    summary: str

@@ -1,0 +1,46 @@
+"""Resolver: how a name becomes endpoints."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Protocol, runtime_checkable
+
+from attrs import frozen
+
+from iris_api.credentials import Token
+
+__all__ = ["Endpoint", "Resolver", "SupportsWatch"]
+
+
+@frozen
+class Endpoint:
+    """A named address. `uid` is another one after a new registration; `attempt_uid` is the owner."""
+
+    name: str
+    address: str  # scheme://host:port
+    uid: str = ""
+    attempt_uid: str = ""
+
+
+class Resolver(ABC):
+    """Names to endpoints. Safe from several threads."""
+
+    token: Token | None = None  # what callers show to the endpoints; None: the caller's own
+
+    @abstractmethod
+    def resolve(self, name: str) -> tuple[Endpoint, ...]:
+        """Who has this name now, within bounded time; empty when nobody has, never an error for that.
+        Raises TransportError when whoever knows cannot be asked."""
+
+    def close(self) -> None:
+        """Release connections. Idempotent."""
+
+
+@runtime_checkable
+class SupportsWatch(Protocol):
+    """A resolver that can tell of changes."""
+
+    def watch(self, name: str, changed: Callable[[tuple[Endpoint, ...]], None]) -> Callable[[], None]:
+        """Call `changed` with all endpoints now and after every change, from a thread of the
+        resolver's; returns what ends the watch. Survives a reconnect."""

@@ -1,0 +1,123 @@
+"""Transport: how a call reaches an actor server."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Final
+
+from attrs import field, frozen
+
+from iris_api.credentials import Token
+
+__all__ = [
+    "DEFAULT_TIMEOUT",
+    "Bind",
+    "Channel",
+    "Handler",
+    "Listener",
+    "RemoteFailure",
+    "Reply",
+    "Request",
+    "Transport",
+]
+
+DEFAULT_TIMEOUT: Final = 60.0  # seconds: every call has a deadline
+
+
+@frozen
+class RemoteFailure:
+    """An application's exception in words, for when its pickle cannot be had or read."""
+
+    type: str
+    message: str
+    traceback: str
+
+
+@frozen
+class Request:
+    """A call of ``actor.method``. The payload is pickle protocol 5 with out-of-band buffers.
+
+    `endpoint_uid`, if not empty, fences: a server that is another endpoint refuses. `timeout` in
+    seconds from submission. `idempotent` allows a retry of what may have run.
+    """
+
+    actor: str
+    method: str
+    head: bytes = b""
+    buffers: tuple[memoryview, ...] = ()
+    endpoint_uid: str = ""
+    timeout: float = DEFAULT_TIMEOUT
+    idempotent: bool = False
+
+
+@frozen
+class Reply:
+    """What the application answered: a pickled value, or with `failure` a pickled exception."""
+
+    head: bytes | memoryview = b""
+    buffers: tuple[memoryview, ...] = ()
+    failure: RemoteFailure | None = None
+
+
+Handler = Callable[[Request], Reply]
+"""Runs a call, in a thread of the listener's; raises Refused for what it will not run."""
+
+
+@frozen(kw_only=True)
+class Bind:
+    """Where to listen and whom to let in. Port 0 picks a port. A host that is not a loopback address
+    needs a token. `advertise_host` is the host in the address that others are told; default `host`.
+    At most `max_concurrency` handlers run at once; the others wait."""
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    advertise_host: str = ""
+    token: Token | None = None
+    max_concurrency: int = field(default=128)
+
+
+class Listener(ABC):
+    """A server that is up."""
+
+    address: str  # scheme://host:port, as others are told it
+    port: int
+
+    @abstractmethod
+    def close(self, timeout: float = 5.0) -> None:
+        """Take no more calls, let running ones finish within `timeout` seconds, leave no thread that
+        is not in a handler. Idempotent."""
+
+
+class Channel(ABC):
+    """Calls to one address. Safe from several threads."""
+
+    @abstractmethod
+    def submit(self, request: Request) -> Future[Reply]:
+        """Send without waiting; a transport is free to coalesce what is pending. The future fails
+        with NotSent (safe to retry), Lost (may have run), DeadlineExceeded or Refused."""
+
+    def call(self, request: Request) -> Reply:
+        """Send and wait, within the request's timeout, in the caller's own thread where the transport
+        can. Raises as the future of `submit` does."""
+        return self.submit(request).result()
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close the connections; what is pending fails with Lost or NotSent. Idempotent."""
+
+
+class Transport(ABC):
+    """How calls travel."""
+
+    schemes: tuple[str, ...]  # of the addresses that it serves, such as ("http",)
+
+    @abstractmethod
+    def listen(self, handler: Handler, bind: Bind) -> Listener:
+        """Serve until the listener is closed. Handlers run concurrently, each in a copy of the context
+        of whoever called `listen`. Raises PlatformError when the port cannot be had."""
+
+    @abstractmethod
+    def connect(self, address: str, token: Token | None = None) -> Channel:
+        """A channel to `address`; connects at the first call, so it never blocks or fails here."""
