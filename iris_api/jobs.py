@@ -244,6 +244,14 @@ def _seconds(what: str) -> Callable[[Any, Any, Any], None]:
     return check
 
 
+def _port_names(names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(names)
+
+
+def _constraints(constraints: Iterable[Constraint]) -> tuple[Constraint, ...]:
+    return tuple(constraints)
+
+
 @frozen(kw_only=True)
 class JobSpec:
     """A job as it travels. `environment` is what was given; the controller applies inheritance."""
@@ -254,8 +262,8 @@ class JobSpec:
     env_vars: Mapping[str, str] = field(factory=dict)
     bundle: str = ""  # SHA-256 of the workspace bundle
     replicas: int = field(default=1, validator=_count("replicas", 1))
-    ports: tuple[str, ...] = field(default=(), converter=tuple)
-    constraints: tuple[Constraint, ...] = field(default=(), converter=tuple)
+    ports: tuple[str, ...] = field(default=(), converter=_port_names)
+    constraints: tuple[Constraint, ...] = field(default=(), converter=_constraints)
     max_retries_failure: int = field(default=0, validator=_count("max_retries_failure", 0))
     max_retries_preemption: int = field(default=100, validator=_count("max_retries_preemption", 0))
     max_task_failures: int = field(default=0, validator=_count("max_task_failures", 0))
