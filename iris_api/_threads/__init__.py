@@ -1,0 +1,1 @@
+"""The parts of :mod:`iris_api.threads`; import them from there."""
