@@ -1,0 +1,1 @@
+"""A cluster: the values that describe jobs, and the parts put together in one process."""

@@ -1,0 +1,113 @@
+"""``iris run``: a command as a job."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from iris.cli._client import client_for, controller_option
+from iris.client.job import Job
+from iris.client.status import JobStatus, LogEntry
+from iris_api.errors import InvalidSpec
+from iris_api.ids import TaskId, new_id
+from iris_api.jobs import CauseKind, Entrypoint, EnvironmentSpec, JobState
+from iris_api.resources import ResourceSpec
+
+__all__ = ["run"]
+
+
+@click.command(context_settings={"ignore_unknown_options": True})
+@click.option("--name", help="Name of the job [default: run-<random>].")
+@click.option("--replicas", type=int, default=1, show_default=True, help="Tasks that run the command.")
+@click.option("--cpu", type=float, default=1.0, show_default=True, help="Cores for each task.")
+@click.option("--memory", default="0", help="Memory for each task, such as 2GB [default: none reserved].")
+@click.option(
+    "-e", "--env", multiple=True, metavar="K=V", help="Environment variable of the tasks; repeat for more."
+)
+@click.option(
+    "--retries", type=int, default=0, show_default=True, help="Tries more after a failure of the command."
+)
+@click.option("--timeout", type=float, help="Seconds that the job may run.")
+@click.option(
+    "--workspace",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    help="Directory that travels with the job [default: none].",
+)
+@click.option("--detach", is_flag=True, help="Print the job's id and do not wait.")
+@controller_option
+@click.argument("argv", nargs=-1, type=click.UNPROCESSED, required=True)
+def run(
+    name: str | None,
+    replicas: int,
+    cpu: float,
+    memory: str,
+    env: tuple[str, ...],
+    retries: int,
+    timeout: float | None,
+    workspace: Path | None,
+    detach: bool,
+    controller: str | None,
+    config: Path | None,
+    argv: tuple[str, ...],
+) -> None:
+    """Run a command as a job: stream its output and exit with its status. Ctrl+C ends the job.
+
+    Example: iris run --replicas 2 --cpu 1 --memory 2GB -e MODE=fast -- python train.py
+    """
+    client = client_for(controller, config, workspace)
+    job = client.submit(
+        name=name or new_id("run"),
+        entrypoint=Entrypoint.from_command(*argv),
+        resources=ResourceSpec(cpu=cpu, memory=memory),
+        environment=EnvironmentSpec(env_vars=dict(map(_pair, env))),
+        replicas=replicas,
+        max_retries_failure=retries,
+        timeout=timeout,
+    )
+    if detach:
+        click.echo(job.job_id)
+        return
+    click.echo(f"iris: job {job.job_id}", err=True)
+    sys.exit(_watch(job, replicas))
+
+
+def _pair(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not equals or not key:
+        raise InvalidSpec(f"-e {text!r} is not allowed: give NAME=VALUE")
+    return key, value
+
+
+def _watch(job: Job, replicas: int) -> int:
+    try:
+        job.follow(lambda task, entry: show_entry(task if replicas > 1 else None, entry))
+        status = job.wait(raise_on_failure=False)
+    except KeyboardInterrupt:
+        click.echo(f"iris: ending job {job.job_id}", err=True)
+        job.terminate()
+        job.wait(timeout=30.0, raise_on_failure=False)
+        return 130
+    if status.state is not JobState.SUCCEEDED:
+        why = status.cause.message if status.cause else "no cause was recorded"
+        click.echo(f"iris: job {job.job_id} {status.state}: {why}", err=True)
+    return exit_code(status)
+
+
+def show_entry(task: TaskId | None, entry: LogEntry) -> None:
+    """Print one line of output where it belongs: stdout is the tasks' stdout, all else is stderr."""
+    prefix = f"[{task.replica}] " if task else ""
+    click.echo(f"{prefix}{entry.data}", err=entry.source != "stdout")
+
+
+def exit_code(status: JobStatus) -> int:
+    """The shell's code for how a job ended: the command's own where it has one, 128 + signal, else 1."""
+    cause = status.cause
+    if status.state is JobState.SUCCEEDED:
+        return 0
+    if cause is not None and cause.exit_code:
+        return cause.exit_code
+    if cause is not None and cause.signal:
+        return 128 + cause.signal
+    return 130 if cause is not None and cause.kind is CauseKind.CANCELLED else 1

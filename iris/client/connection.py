@@ -1,0 +1,116 @@
+"""Calls of the controller: one retry policy, and refusals as the errors that a user knows."""
+
+from __future__ import annotations
+
+import atexit
+import threading
+import time
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from iris.client.errors import AccessDenied, ControllerUnreachable, JobExists, JobNotFound, VersionMismatch
+from iris_api.credentials import Token, cluster_token
+from iris_api.errors import InvalidSpec, IrisError, Refused, TransportError
+
+if TYPE_CHECKING:
+    from google.protobuf.message import Message
+
+    from iris_api.rpc.client import RpcClient
+
+__all__ = ["Connection", "connect", "disconnect"]
+
+FIRST_CONTACT: Final = 5.0  # seconds to go on trying an address that has never answered
+GAP: Final = 60.0  # seconds to go on trying a controller that has answered before
+_BACKOFF: Final = (0.05, 0.1, 0.2, 0.4, 0.8, 1.0)  # seconds; the last one repeats
+
+M = TypeVar("M", bound="Message")
+
+_ERRORS: Final[dict[str, type[IrisError]]] = {
+    "unauthenticated": AccessDenied,
+    "permission_denied": AccessDenied,
+    "not_found": JobNotFound,
+    "already_exists": JobExists,
+    "invalid_argument": InvalidSpec,
+    "failed_precondition": VersionMismatch,
+}
+
+
+class Connection:
+    """One controller. Safe from several threads; connects at the first call."""
+
+    def __init__(self, address: str, token: Token | None) -> None:
+        self.address = address.rstrip("/")
+        self.token = token
+        self._answered = False
+        self._rpc: RpcClient | None = None
+        self._lock = threading.Lock()
+
+    def call(self, service: str, method: str, request: Message, reply: type[M], timeout: float = 30.0) -> M:
+        """Call ``iris.cluster.v1.<service>/<method>``, every one of which may be repeated.
+
+        What got no answer is tried again: for FIRST_CONTACT seconds where nobody has ever answered,
+        else for GAP seconds. Raises ControllerUnreachable then, and the errors of
+        iris.client.errors for what the controller refuses.
+        """
+        began = time.monotonic()
+        for attempt in range(1_000_000):
+            try:
+                answer = self._client().call(f"/iris.cluster.v1.{service}/{method}", request, reply, timeout)
+            except Refused as refused:
+                raise _as_known(refused) from refused
+            except TransportError as error:
+                waited = time.monotonic() - began
+                pause = _BACKOFF[min(attempt, len(_BACKOFF) - 1)]
+                if waited + pause > (GAP if self._answered else FIRST_CONTACT):
+                    raise self._unreachable(waited, error) from error
+                time.sleep(pause)
+            else:
+                self._answered = True
+                return answer
+        raise AssertionError("the loop above ends by its clock")
+
+    def _unreachable(self, waited: float, error: TransportError) -> ControllerUnreachable:
+        since = "no longer answers" if self._answered else "does not answer"
+        return ControllerUnreachable(
+            f"the controller at {self.address} {since} (tried for {waited:.1f} s): {error}"
+        )
+
+    def _client(self) -> RpcClient:
+        with self._lock:
+            if self._rpc is None:
+                from iris_api.rpc.client import RpcClient
+
+                self._rpc = RpcClient(self.address, self.token)
+            return self._rpc
+
+    def close(self) -> None:
+        with self._lock:
+            if self._rpc is not None:
+                self._rpc.close()
+                self._rpc = None
+
+
+def _as_known(refused: Refused) -> IrisError:
+    kind = _ERRORS.get(refused.code)
+    return kind(refused.message) if kind else refused
+
+
+_shared: dict[tuple[str, Token | None], Connection] = {}
+_shared_lock = threading.Lock()
+
+
+def connect(address: str, token: Token | None = None) -> Connection:
+    """The connection of this process to `address`; without a token the one that is noted for it."""
+    address = address.rstrip("/")
+    token = token or cluster_token(address)
+    with _shared_lock:
+        return _shared.setdefault((address, token), Connection(address, token))
+
+
+def disconnect(address: str | None = None) -> None:
+    """Close the shared connections to `address`, or all; a later call opens them again."""
+    with _shared_lock:
+        for key in [key for key in _shared if address in (None, key[0])]:
+            _shared.pop(key).close()
+
+
+atexit.register(disconnect)

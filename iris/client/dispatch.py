@@ -1,0 +1,201 @@
+"""Tasks to pool workers: who gets what next, and what a lost worker means. No thread of its own:
+it moves on whenever something is submitted, a reply comes or the workers change."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any, Final
+
+from attrs import define, field
+
+from iris_api.errors import Lost, NotSent, Refused, TransportError
+from iris_api.resolver import Endpoint
+from iris_api.serialize import Payload
+from iris_api.transport import Channel, Reply, Request
+
+__all__ = ["Dispatcher", "Work"]
+
+_DEEPEST: Final = 16  # calls that one worker may hold: hides the round trip of short tasks
+
+
+@define(eq=False)
+class Work:
+    """One task. `tries` counts the workers that were lost under it."""
+
+    payload: Payload
+    future: Future[Any] = field(factory=Future)
+    tries: int = 0
+    started: bool = False
+
+
+@define(eq=False)
+class _Worker:
+    endpoint: Endpoint
+    channel: Channel
+    held: int = 0
+
+
+class Dispatcher:
+    """Gives each task to the worker that holds least. Safe from several threads."""
+
+    def __init__(
+        self,
+        connect: Callable[[Endpoint], Channel],
+        decode: Callable[[Reply], Any],
+        *,
+        method: str,
+        max_retries: int,
+        task_timeout: float,
+    ) -> None:
+        self._connect, self._decode = connect, decode
+        self._method, self._max_retries, self._task_timeout = method, max_retries, task_timeout
+        self._lock = threading.RLock()
+        self._idle = threading.Condition(self._lock)
+        self._pending: deque[Work] = deque()
+        self._workers: dict[str, _Worker] = {}
+        self._running: set[Work] = set()
+        self._failure: BaseException | None = None
+
+    def submit(self, work: Work) -> None:
+        """Queue a task. After `fail_all` it fails at once."""
+        with self._lock:
+            if self._failure is None:
+                self._pending.append(work)
+            else:
+                work.future.set_exception(self._failure)
+        self._pump()
+
+    def set_workers(self, endpoints: tuple[Endpoint, ...]) -> None:
+        """These are the workers now. What a vanished one holds is settled by its connection."""
+        with self._lock:
+            wanted = {endpoint.uid: endpoint for endpoint in endpoints}
+            gone = [self._workers.pop(uid) for uid in list(self._workers) if uid not in wanted]
+            for uid, endpoint in wanted.items():
+                if uid not in self._workers:
+                    self._workers[uid] = _Worker(endpoint, self._connect(endpoint))
+        for worker in gone:
+            worker.channel.close()
+        self._pump()
+
+    @property
+    def workers(self) -> int:
+        return len(self._workers)
+
+    @property
+    def unfinished(self) -> int:
+        with self._lock:
+            return len(self._pending) + len(self._running)
+
+    def wait_idle(self, timeout: float | None = None) -> bool:
+        """Block until nothing is pending or running; False on expiry."""
+        with self._idle:
+            return self._idle.wait_for(lambda: not (self._pending or self._running), timeout)
+
+    def cancel_pending(self) -> None:
+        """Cancel what has not been given to a worker."""
+        with self._lock:
+            pending, self._pending = self._pending, deque()
+            self._idle.notify_all()
+        for work in pending:
+            work.future.cancel()
+
+    def fail_all(self, error: BaseException) -> None:
+        """No worker will come any more: everything unfinished fails with `error`."""
+        with self._lock:
+            self._failure = self._failure or error
+            doomed = [*self._pending, *self._running]
+            self._pending.clear()
+            self._running.clear()
+            self._idle.notify_all()
+        for work in doomed:
+            _settle(work.future, error=error)
+
+    def close(self) -> None:
+        """Close the connections to all workers."""
+        self.set_workers(())
+
+    def _pump(self) -> None:
+        for worker, work in self._assign():
+            head, buffers = work.payload
+            request = Request(
+                worker.endpoint.name, self._method, head, buffers, worker.endpoint.uid, self._task_timeout
+            )
+            future = worker.channel.submit(request)
+            future.add_done_callback(lambda done, worker=worker, work=work: self._ended(worker, work, done))  # type: ignore[misc]
+
+    def _assign(self) -> list[tuple[_Worker, Work]]:
+        """Take tasks off the queue while a worker has room. The longer the queue, the more one worker
+        may hold, so that short tasks keep it busy and the last long ones are spread."""
+        given: list[tuple[_Worker, Work]] = []
+        with self._lock:
+            while self._pending and self._workers:
+                worker = min(self._workers.values(), key=lambda worker: worker.held)
+                if worker.held >= max(1, min(_DEEPEST, len(self._pending) // (4 * len(self._workers)))):
+                    break
+                work = self._pending.popleft()
+                if not work.started and not work.future.set_running_or_notify_cancel():
+                    continue
+                work.started = True
+                worker.held += 1
+                self._running.add(work)
+                given.append((worker, work))
+            if not (self._pending or self._running):
+                self._idle.notify_all()
+        return given
+
+    def _ended(self, worker: _Worker, work: Work, done: Future[Reply]) -> None:
+        error = done.exception()
+        with self._lock:
+            worker.held -= 1
+            ours = work in self._running
+            self._running.discard(work)
+            if ours and self._tries_again(work, error):
+                self._drop(worker)
+                self._pending.appendleft(work)
+                ours = False
+        if ours:
+            self._finish(work, done, error)
+        with self._idle:
+            self._idle.notify_all()
+        self._pump()
+
+    def _tries_again(self, work: Work, error: BaseException | None) -> bool:
+        """A task that was not run costs nothing; one that may have run has `max_retries` tries more."""
+        if isinstance(error, NotSent | Refused):
+            return self._failure is None
+        if isinstance(error, Lost) and not isinstance(error, TimeoutError):
+            work.tries += 1
+            return work.tries <= self._max_retries and self._failure is None
+        return False
+
+    def _drop(self, worker: _Worker) -> None:
+        """It cannot be used; the next look at the endpoints brings it back if it lives."""
+        if self._workers.get(worker.endpoint.uid) is worker:
+            del self._workers[worker.endpoint.uid]
+            worker.channel.close()
+
+    def _finish(self, work: Work, done: Future[Reply], error: BaseException | None) -> None:
+        if isinstance(error, TransportError) and work.tries:
+            error.add_note(f"the task was given to {work.tries} workers, and each was lost under it")
+        if error is not None:
+            _settle(work.future, error=error)
+            return
+        try:
+            value = self._decode(done.result())
+        except BaseException as raised:
+            _settle(work.future, error=raised)
+        else:
+            _settle(work.future, value=value)
+
+
+def _settle(future: Future[Any], *, value: Any = None, error: BaseException | None = None) -> None:
+    """Finish a future that a user may have cancelled or that has not been marked as running."""
+    if future.done() or (not future.running() and not future.set_running_or_notify_cancel()):
+        return
+    if error is not None:
+        future.set_exception(error)
+    else:
+        future.set_result(value)
