@@ -4,7 +4,7 @@
 SHELL := /bin/sh
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check fix proto lock bench build smoke clean
+.PHONY: help setup demo test check lint types imports generated fix proto lock bench build smoke clean
 
 BIN := .venv/bin
 READY := .venv/.ready
@@ -28,11 +28,19 @@ demo: $(READY) ## start a cluster on this machine and run jobs and actors on it
 test: $(READY) ## run the tests; make test ARGS='-k actor -x'
 	@$(BIN)/python -m pytest $(ARGS)
 
-check: $(READY) ## lint, formatting, types, import rules, generated code
+check: lint types imports generated ## lint, formatting, types, import rules, generated code (-k: do not stop at the first)
+
+lint: $(READY)
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
+
+types: $(READY)
 	@$(BIN)/mypy $(CODE)
-	@$(BIN)/lint-imports
+
+imports: $(READY)
+	@$(BIN)/lint-imports --no-logo
+
+generated: $(READY)
 	@$(BIN)/python -m tools.proto --check
 
 fix: $(READY) ## let ruff repair what it can
