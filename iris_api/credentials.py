@@ -15,6 +15,7 @@ __all__ = [
     "Token",
     "ambient_token",
     "cluster_token",
+    "forget_cluster_token",
     "new_token",
     "owner_token",
     "read_token",
@@ -78,6 +79,11 @@ def owner_token() -> Token:
 def store_cluster_token(address: str, token: Token) -> None:
     """Note the token of the cluster at `address`, for this user's clients on this machine."""
     write_token(_cluster_path(address), token)
+
+
+def forget_cluster_token(address: str) -> None:
+    """The cluster at `address` is gone. Fine where nothing was noted."""
+    _cluster_path(address).unlink(missing_ok=True)
 
 
 def cluster_token(address: str) -> Token | None:

@@ -145,11 +145,15 @@ class ExistingJob(enum.StrEnum):
     RECREATE = "recreate"
 
 
+def _copied(env_vars: Mapping[str, str]) -> Mapping[str, str]:
+    return dict(env_vars)
+
+
 @frozen
 class EnvironmentSpec:
     """What surrounds a task. Explicit values go before the parent job's, those before the platform's."""
 
-    env_vars: Mapping[str, str] = field(factory=dict, converter=dict)
+    env_vars: Mapping[str, str] = field(factory=dict, converter=_copied)
 
     def __attrs_post_init__(self) -> None:
         for key, value in self.env_vars.items():

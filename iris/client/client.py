@@ -36,7 +36,7 @@ class IrisClient:
     def __init__(
         self, connection: Connection, *, workspace: Workspace | None = None, cluster: Cluster | None = None
     ) -> None:
-        self._connection = connection
+        self.connection = connection
         self._workspace = workspace
         self._cluster = cluster
         self._uploaded: set[str] = set()
@@ -89,7 +89,7 @@ class IrisClient:
     @property
     def address(self) -> str:
         """The controller's address."""
-        return self._connection.address
+        return self.connection.address
 
     def submit(
         self,
@@ -134,11 +134,11 @@ class IrisClient:
             timeout=timeout,
             scheduling_timeout=scheduling_timeout,
         )
-        return Job(self._connection, JobId(self._send(spec, _existing(existing))), name)
+        return Job(self.connection, JobId(self._send(spec, _existing(existing))), name)
 
     def job(self, job_id: str) -> Job:
         """A handle on a job that exists; does not ask."""
-        return Job(self._connection, JobId(job_id), JobId(job_id).name)
+        return Job(self.connection, JobId(job_id), JobId(job_id).name)
 
     def status(self, job_id: str) -> JobStatus:
         """How a job stands, its tasks included. Raises JobNotFound."""
@@ -150,7 +150,7 @@ class IrisClient:
         from iris_api.rpc import cluster_pb2 as pb
 
         wanted = [JobState(state).value for state in states]
-        reply = self._connection.call(
+        reply = self.connection.call(
             "Controller", "ListJobs", pb.ListJobsRequest(states=wanted, prefix=prefix), pb.ListJobsReply
         )
         return [job_status(job) for job in reply.jobs]
@@ -160,7 +160,7 @@ class IrisClient:
         from iris.client.convert import worker_status
         from iris_api.rpc import cluster_pb2 as pb
 
-        reply = self._connection.call(
+        reply = self.connection.call(
             "Controller", "ListWorkers", pb.ListWorkersRequest(), pb.ListWorkersReply
         )
         return [worker_status(worker) for worker in reply.workers]
@@ -171,7 +171,7 @@ class IrisClient:
 
         request = pb.TerminateJobsRequest(job_ids=job_ids, by=_caller())
         return list(
-            self._connection.call("Controller", "TerminateJobs", request, pb.TerminateJobsReply).terminated
+            self.connection.call("Controller", "TerminateJobs", request, pb.TerminateJobsReply).terminated
         )
 
     def resolver(self, job: Job | str | None = None) -> ClusterResolver:
@@ -179,7 +179,7 @@ class IrisClient:
         from iris_actor.resolvers.cluster import ClusterResolver
 
         job_id = job.job_id if isinstance(job, Job) else job
-        return ClusterResolver(self.address, job=job_id, token=self._connection.token)
+        return ClusterResolver(self.address, job=job_id, token=self.connection.token)
 
     def shutdown(self, wait: bool = True) -> None:
         """End the cluster that `local` started: jobs are ended; with `wait`, until it is all gone.
@@ -206,7 +206,7 @@ class IrisClient:
             return ""
         bundle = self._workspace.bundle()
         if bundle.sha256 not in self._uploaded:
-            upload(self.address, self._connection.token, bundle)
+            upload(self.address, self.connection.token, bundle)
             self._uploaded.add(bundle.sha256)
         return bundle.sha256
 
@@ -226,7 +226,7 @@ class IrisClient:
         until = time.monotonic() + deadline
         while True:
             try:
-                return self._connection.call("Controller", "SubmitJob", request, pb.SubmitJobReply).job_id
+                return self.connection.call("Controller", "SubmitJob", request, pb.SubmitJobReply).job_id
             except Refused as refused:
                 if refused.code != "aborted":
                     raise

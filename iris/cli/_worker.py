@@ -1,0 +1,60 @@
+"""``iris worker``: one worker of a pool, for a controller that runs elsewhere."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import click
+
+from iris.cli._client import client_for, controller_option
+from iris.cli._up import wait_for_signal
+from iris_api.errors import ConfigError
+
+__all__ = ["worker"]
+
+
+@click.command()
+@click.option(
+    "--pool", default="default", show_default=True, help="Pool of the configuration that it belongs to."
+)
+@click.option("--id", "worker_id", help="Its id; keep it over restarts, so that it finds its tasks again.")
+@click.option(
+    "--directory",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Where it keeps what runs [default: worker-<id> in the state directory].",
+)
+@controller_option
+def worker(
+    pool: str, worker_id: str | None, directory: Path | None, controller: str | None, config: Path | None
+) -> None:
+    """Run a worker in the foreground. Ctrl+C or SIGTERM ends it, with every task of it.
+
+    Example: iris worker --pool cpu --controller http://10.0.0.5:10000
+    """
+    from iris.cluster.host import WorkerHost
+    from iris_api.config import load_config, select
+    from iris_api.context import WorkerSpec
+    from iris_api.ids import check_label, new_id
+    from iris_api.threads import get_thread_registry
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    loaded = load_config(config)
+    if pool not in loaded.pools:
+        raise ConfigError([f"there is no pool {pool!r}; the configuration has {', '.join(loaded.pools)}"])
+    connection = client_for(controller, config).connection
+    identity = check_label(worker_id or new_id("worker"), "worker id")
+    ended = wait_for_signal()
+    host = WorkerHost(
+        loaded,
+        select(loaded),
+        controller=connection.address,
+        token=connection.token,
+        directory=directory or loaded.controller.state / f"worker-{identity}",
+        threads=get_thread_registry().container.child("worker"),
+    )
+    host.run(WorkerSpec(worker_id=identity, pool=pool, slice_id=identity))
+    click.echo(f"Worker {identity} of pool {pool} serves {connection.address}. Ctrl+C ends it.")
+    ended.wait()
+    click.echo("Ending tasks ...")
+    host.stop()

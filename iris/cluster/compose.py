@@ -1,0 +1,201 @@
+"""Cluster: a controller, its pools and the workers of this process, as a config says.
+
+The only place where the parts are put together; every platform goes through it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from attrs import evolve
+
+from iris.client.connection import disconnect
+from iris.cluster.host import WorkerHost
+from iris_api.config import BoundPool, Config, Selection, bind_pools, load_config, select
+from iris_api.context import Context
+from iris_api.credentials import (
+    Token,
+    forget_cluster_token,
+    new_token,
+    read_token,
+    store_cluster_token,
+    write_token,
+)
+from iris_api.platform import Platform
+from iris_api.plugins import Plugins
+from iris_api.threads import ThreadContainer, get_thread_registry
+
+if TYPE_CHECKING:
+    from iris_controller.controller import Controller
+    from iris_controller.pools import Pool
+
+__all__ = ["Cluster"]
+
+_log = logging.getLogger(__name__)
+
+
+class Cluster:
+    """A controller with its pools. `start` and `stop` once each; `address` is known after `start`."""
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        state: Path | None,
+        plugins: Plugins | None = None,
+        threads: ThreadContainer | None = None,
+    ) -> None:
+        """`state` None: everything is kept in a temporary directory and ends with the cluster.
+
+        Raises ConfigError with all that is wrong, before anything starts.
+        """
+        self._config = config
+        self._selection: Selection = select(config, plugins)
+        self._state = state
+        owner = threads if threads is not None else get_thread_registry().container
+        self._threads = owner.child(f"cluster-{config.cluster.name}")
+        self._undo: list[Callable[[], object]] = []
+        self.token: Token = new_token() if state is None else _kept_token(state / "token")
+        self.address = ""
+
+    @classmethod
+    def temporary(
+        cls, *, config: Path | None = None, runtime: str | None = None, threads: ThreadContainer | None = None
+    ) -> Cluster:
+        """A cluster that keeps nothing, on a port of its own. `runtime` replaces that of every pool."""
+        loaded = load_config(config)
+        pools = loaded.pools
+        if runtime is not None:
+            pools = {name: evolve(pool, runtime=runtime) for name, pool in pools.items()}
+        host = loaded.controller.listen.rpartition(":")[0]
+        own_port = evolve(loaded.controller, listen=f"{host}:0")
+        return cls(evolve(loaded, pools=pools, controller=own_port), state=None, threads=threads)
+
+    @classmethod
+    def durable(cls, config: Config, *, threads: ThreadContainer | None = None) -> Cluster:
+        """A cluster that goes on where it was when it is started again on the same state directory."""
+        return cls(config, state=config.controller.state, threads=threads)
+
+    def start(self) -> None:
+        """Start the controller and have its pools filled; returns when the controller serves.
+
+        Raises PlatformError where the address or the state directory cannot be had, ConfigError and
+        PluginError for what only the platforms can tell; then nothing is left running.
+        """
+        try:
+            directory = self._state or self._temporary_directory()
+            self._start_controller()
+            self._start_pools(directory)
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self, wait: bool = True) -> None:
+        """End the tasks, the workers and the controller; with `wait`, block (bounded) until they are
+        gone, else until they have been told. Idempotent."""
+        while self._undo:
+            step = self._undo.pop()
+            try:
+                step()
+            except Exception:
+                _log.exception("a step of stopping the cluster failed; the others go on")
+        self._threads.stop(timeout=10.0 if wait else 0.5)
+
+    def _temporary_directory(self) -> Path:
+        directory = tempfile.TemporaryDirectory(prefix="iris-", ignore_cleanup_errors=True)
+        self._undo.append(directory.cleanup)
+        return Path(directory.name)
+
+    def _start_controller(self) -> None:
+        from iris_controller.controller import Controller, ControllerConfig
+
+        from iris_controller.rows import PoolSpec
+
+        listen = self._config.controller
+        pools = tuple(
+            PoolSpec(name=name, resources=pool.resources, max=pool.max * pool.size)
+            for name, pool in self._config.pools.items()
+        )
+        controller: Controller = Controller(
+            ControllerConfig(
+                cluster=self._config.cluster.name,
+                host=listen.host,
+                port=listen.port,
+                state=self._state,
+                token=self.token,
+                pools=pools,
+            ),
+            threads=self._threads.child("controller"),
+        )
+        controller.start()
+        self._undo.append(controller.stop)
+        self.address = controller.address
+        self._undo.append(lambda: disconnect(self.address))
+        store_cluster_token(self.address, self.token)
+        if self._state is None:
+            self._undo.append(lambda: forget_cluster_token(self.address))
+
+    def _start_pools(self, directory: Path) -> None:
+        from iris_controller.pools import PoolKeeper
+
+        host = WorkerHost(
+            self._config,
+            self._selection,
+            controller=self.address,
+            token=self.token,
+            directory=directory / "workers",
+            threads=self._threads.child("workers"),
+        )
+        self._undo.append(host.stop)
+        platforms = {
+            name: selected.create(self._context(directory / "platforms" / name, host))
+            for name, selected in self._selection.platforms.items()
+        }
+        self._undo.append(lambda: _close(platforms))
+        bound = bind_pools(self._config, platforms)
+        keeper = PoolKeeper([_pool(pool) for pool in bound.values()], threads=self._threads.child("pools"))
+        keeper.start()
+        self._undo.append(keeper.stop)
+
+    def _context(self, directory: Path, host: WorkerHost) -> Context:
+        return Context(
+            cluster=self._config.cluster.name,
+            controller=self.address,
+            token=self.token,
+            threads=self._threads.child("platform"),
+            directory=directory,
+            run_worker=host.run,
+        )
+
+
+def _kept_token(path: Path) -> Token:
+    """The token of the cluster on this state directory, made at its first start."""
+    found = read_token(path)
+    if found is None:
+        found = new_token()
+        write_token(path, found)
+    return found
+
+
+def _close(platforms: Mapping[str, Platform]) -> None:
+    with contextlib.ExitStack() as stack:
+        for platform in platforms.values():
+            stack.callback(platform.close)
+
+
+def _pool(bound: BoundPool) -> Pool:
+    from iris_controller.pools import Pool
+
+    return Pool(
+        name=bound.name,
+        machines=bound.machines,
+        min=bound.config.min,
+        max=bound.config.max,
+        size=bound.config.size,
+        template=bound.template,
+    )

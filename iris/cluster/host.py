@@ -1,0 +1,120 @@
+"""WorkerHost: the workers of this process, each with a runtime object of its own."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from iris_api.config import Config, Selection
+from iris_api.context import Context, WorkerSpec
+from iris_api.credentials import Token
+from iris_api.platform import Platform
+from iris_api.threads import ThreadContainer
+
+if TYPE_CHECKING:
+    from iris_worker.worker import Worker
+
+__all__ = ["HostedWorker", "WorkerHost"]
+
+_STOP: Final = 8.0  # seconds: the grace of attempts and some more
+
+
+class HostedWorker:
+    """A worker that runs in this process, with the platform object whose runtime it uses."""
+
+    def __init__(self, worker: Worker, platform: Platform, threads: ThreadContainer) -> None:
+        self._worker, self._platform, self._threads = worker, platform, threads
+        self._lock = threading.Lock()
+        self._stopped = False
+
+    def is_alive(self) -> bool:
+        return self._worker.is_alive()
+
+    def stop(self) -> None:
+        """Have it end, with all that it runs; returns at once."""
+        self._threads.spawn(lambda _stop: self.end(), name="end")
+
+    def end(self) -> None:
+        """Stop the attempts, tell the controller, and wait until it is all gone. Idempotent."""
+        with self._lock:
+            if not self._stopped:
+                self._stopped = True
+                self._worker.stop(_STOP)
+                self._platform.close()
+
+
+class WorkerHost:
+    """Starts workers for the pools of a config. Safe from several threads."""
+
+    def __init__(
+        self,
+        config: Config,
+        selection: Selection,
+        *,
+        controller: str,
+        token: Token | None,
+        directory: Path,
+        threads: ThreadContainer,
+    ) -> None:
+        self._config, self._selection = config, selection
+        self._controller, self._token = controller, token
+        self._directory, self._threads = directory, threads
+        self._lock = threading.Lock()
+        self._workers: list[HostedWorker] = []
+
+    def run(self, spec: WorkerSpec) -> HostedWorker:
+        """Start a worker; returns when it runs, which is before its controller knows it."""
+        from iris_worker.config import WorkerConfig
+        from iris_worker.worker import Worker
+
+        pool = self._config.pools[spec.pool]
+        threads = self._threads.child(spec.worker_id)
+        platform = self._selection.platforms[pool.runtime or pool.platform].create(
+            Context(
+                cluster=self._config.cluster.name,
+                controller=self._controller,
+                token=self._token,
+                threads=threads.child("runtime"),
+                directory=self._directory / spec.worker_id,
+            )
+        )
+        assert platform.runtime is not None  # bind_pools has looked
+        config = WorkerConfig(
+            worker_id=spec.worker_id,
+            pool=spec.pool,
+            slice_id=spec.slice_id,
+            controller_address=self._controller,
+            token=self._token,
+            resources=pool.resources,
+            attributes={"pool": spec.pool, "slice": spec.slice_id, "slice_index": str(spec.index)},
+            directory=self._directory / spec.worker_id,
+            transport=self._config.transport.kind,
+            default_env=_import_path(),
+        )
+        worker = Worker(config, platform.runtime, threads=threads)
+        worker.start()
+        hosted = HostedWorker(worker, platform, threads)
+        with self._lock:
+            self._workers.append(hosted)
+        return hosted
+
+    def stop(self) -> None:
+        """End all workers, side by side, and wait until they are gone."""
+        with self._lock:
+            workers, self._workers = self._workers, []
+        ends = [self._threads.spawn(lambda _stop, w=worker: w.end(), name="end") for worker in workers]  # type: ignore[misc]
+        for end in ends:
+            end.join(timeout=_STOP + 2.0)
+
+
+def _import_path() -> dict[str, str]:
+    """Tasks on this machine may import what this program can: its own directories, not the
+    interpreter's. A job's own PYTHONPATH replaces it."""
+    import os
+    import sys
+
+    installed = {str(Path(path).resolve()) for path in (sys.prefix, sys.base_prefix)}
+    own = [str(Path(path or ".").resolve()) for path in sys.path if Path(path or ".").is_dir()]
+    kept = [path for path in own if not any(path.startswith(prefix + os.sep) for prefix in installed)]
+    return {"PYTHONPATH": os.pathsep.join(dict.fromkeys(kept))}
