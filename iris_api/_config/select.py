@@ -1,0 +1,137 @@
+"""From a configuration to the plugins that it selects, each with its own configuration value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final, Generic, TypeVar
+
+from attrs import frozen
+
+from iris_api._closest import did_you_mean
+from iris_api._config.check import check
+from iris_api._config.parse import Draft, read_draft
+from iris_api._config.paths import join
+from iris_api._config.structure import structure_table
+from iris_api._config.values import Config, PluginTable
+from iris_api.context import Context
+from iris_api.errors import ConfigError, PluginError, PluginNotFound
+from iris_api.platform import Platform
+from iris_api.plugins import Kind, LoadedPlugin, Plugins
+from iris_api.resolver import Resolver
+from iris_api.transport import Transport
+
+__all__ = ["Selected", "Selection", "load_selection", "select"]
+
+T = TypeVar("T")
+_CONTRACTS: Final[Mapping[Kind, type]] = {
+    "platform": Platform,
+    "transport": Transport,
+    "resolver": Resolver,
+}
+
+
+@frozen
+class Selected(Generic[T]):
+    """A plugin that the configuration selects. `options` is an instance of its own attrs class."""
+
+    plugin: LoadedPlugin
+    kind: Kind
+    options: Any
+
+    def create(self, context: Context) -> T:
+        """Have the plugin make its object. Its errors come out as they are, with a note of its name;
+        MissingDependency says what to install."""
+        with self.plugin.blamed("create()"):
+            made: T = self.plugin.provider(self.kind).create(self.options, context)
+            contract = _CONTRACTS[self.kind]
+            if not isinstance(made, contract):
+                returned = type(made).__name__
+                raise PluginError(
+                    f"plugin {self.plugin.info}: create() must return a {contract.__name__}, "
+                    f"and returned {returned}"
+                )
+        return made
+
+
+@frozen
+class Selection:
+    """All that a configuration selects; `platforms` are those that a pool names, by that name."""
+
+    platforms: Mapping[str, Selected[Platform]]
+    transport: Selected[Transport]
+    resolver: Selected[Resolver]
+
+
+def select(config: Config, plugins: Plugins | None = None) -> Selection:
+    """Import the plugins that `config` selects, and no others, and validate their tables.
+
+    Raises ConfigError with everything that is wrong in any of them; its cause is the PluginError, or
+    a group of them, where a plugin could not be used. Creates nothing.
+    """
+    return _select(Draft(config, tuple(check(config))), plugins or Plugins())
+
+
+def load_selection(
+    path: Path | str | None = None, plugins: Plugins | None = None
+) -> tuple[Config, Selection]:
+    """`load_config` and `select` in one, so that one ConfigError tells what is wrong in the file and
+    with the plugins that it selects."""
+    draft = read_draft(path)
+    return draft.config, _select(draft, plugins or Plugins())
+
+
+def _select(draft: Draft, plugins: Plugins) -> Selection:
+    config = draft.config
+    chooser = _Chooser(plugins, list(draft.problems))
+    platforms: dict[str, Selected[Platform] | None] = {}
+    for name, named_at in config.platform_names().items():
+        if name in draft.unusable:
+            continue
+        if name in config.platforms:
+            path = join("platforms", name)
+            platforms[name] = chooser.choose(config.platforms[name], path, f"{path}.kind", "platform")
+        else:
+            hint = did_you_mean(name, config.platforms)
+            note = f"; nor is there a table [platforms.{name}]{hint}"
+            platforms[name] = chooser.choose(PluginTable(name), named_at, named_at, "platform", note)
+    transport = chooser.choose(config.transport, "transport", "transport.kind", "transport")
+    resolver = chooser.choose(config.resolver, "resolver", "resolver.kind", "resolver")
+    chooser.finish(config.source_text)
+    assert transport is not None
+    assert resolver is not None
+    return Selection({name: found for name, found in platforms.items() if found}, transport, resolver)
+
+
+class _Chooser:
+    """Chooses plugins one by one and keeps what is wrong until the end."""
+
+    def __init__(self, plugins: Plugins, problems: list[str]) -> None:
+        self._plugins = plugins
+        self._problems = problems
+        self._errors: list[PluginError] = []
+
+    def choose(
+        self, table: PluginTable, path: str, named_at: str, kind: Kind, not_found: str = ""
+    ) -> Selected[Any] | None:
+        """`not_found` is what to add to the message when there is no such plugin."""
+        try:
+            plugin = self._plugins.load(table.kind)
+            options = structure_table(plugin.provider(kind).config, table.options, path)
+            return Selected(plugin, kind, options)
+        except ConfigError as error:
+            self._problems += error.problems
+        except PluginError as error:
+            note = not_found if isinstance(error, PluginNotFound) else ""
+            self._problems.append(f"{named_at}: {error}{note}")
+            self._errors.append(error)
+        return None
+
+    def finish(self, source: str) -> None:
+        """Raise ConfigError if anything was wrong."""
+        if not self._problems:
+            return
+        error = ConfigError(self._problems, source=source)
+        if len(self._errors) > 1:
+            raise error from ExceptionGroup("plugins that cannot be used", self._errors)
+        raise error from (self._errors[0] if self._errors else None)

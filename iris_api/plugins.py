@@ -1,0 +1,14 @@
+"""The plugin host: what is installed, and how a plugin is loaded.
+
+Listing reads metadata, loading imports one plugin::
+
+    plugins = Plugins()
+    plugins.installed()
+    plugins.load("http").provider("transport")
+"""
+
+from iris_api._plugins.host import Plugins
+from iris_api._plugins.loaded import KINDS, Kind, LoadedPlugin
+from iris_api._plugins.metadata import PluginInfo
+
+__all__ = ["KINDS", "Kind", "LoadedPlugin", "PluginInfo", "Plugins"]
