@@ -1,0 +1,100 @@
+"""The commands against a cluster that ``iris up`` runs."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+
+from iris_api.testing import wait_for_condition
+from tests.cli.conftest import Iris
+
+
+def test_a_job_from_start_to_end(iris: Iris, address: str) -> None:
+    """run streams both outputs and exits with the command's status; the other commands show the job."""
+    at = ("--controller", address)
+    script = "echo out of $MODE; echo err >&2; exit 3"
+    ran = iris("run", *at, "--name", "first", "-e", "MODE=test", "--", "sh", "-c", script)
+    assert ran.returncode == 3
+    assert ran.stdout == "out of test\n"
+    assert "err\n" in ran.stderr
+    assert "exited with code 3" in ran.stderr
+    job_id = ran.stderr.split()[2]
+
+    listed = iris("jobs", *at)
+    assert "first" in listed.stdout
+    assert "FAILED" in listed.stdout
+    shown = iris("job", *at, job_id).stdout
+    assert f"{job_id}:0" in shown
+    assert "exit code 3" in shown
+    assert "| out of test" in shown
+    assert iris("logs", *at, job_id).stdout == "out of test\n"
+    assert "healthy" in iris("workers", *at).stdout
+
+
+def test_replicas_say_who_speaks(iris: Iris, address: str) -> None:
+    """With several tasks each line names its task."""
+    ran = iris("run", "--controller", address, "--replicas", "2", "--", "sh", "-c", "echo $IRIS_TASK_INDEX")
+    assert ran.returncode == 0
+    assert sorted(ran.stdout.splitlines()) == ["[0] 0", "[1] 1"]
+
+
+def test_following_and_stopping(iris: Iris, address: str) -> None:
+    """stop ends a running job, and a follower of its logs ends with it."""
+    at = ("--controller", address)
+    ran = iris("run", *at, "--detach", "--", "sh", "-c", "echo started; exec sleep 60")
+    job_id = ran.stdout.strip()
+    with subprocess.Popen(
+        [sys.executable, "-m", "iris", "logs", "-f", *at, job_id], stdout=subprocess.PIPE, text=True
+    ) as follower:
+        assert follower.stdout is not None
+        assert follower.stdout.readline() == "started\n"
+        assert "is being ended" in iris("stop", *at, job_id).stdout
+        assert follower.wait(timeout=20) == 0
+    assert "KILLED" in iris("jobs", *at).stdout
+    assert "had ended already" in iris("stop", *at, job_id).stdout
+
+
+def test_an_unknown_job(iris: Iris, address: str) -> None:
+    """An id that nobody has is one clear line."""
+    refused = iris("job", "--controller", address, "nobody")
+    assert refused.returncode == 2
+    assert "nobody" in refused.stderr
+    assert len(refused.stderr.splitlines()) == 1
+
+
+def test_a_wrong_token(iris: Iris, address: str) -> None:
+    """Another user is refused."""
+    refused = iris("jobs", "--controller", address, IRIS_TOKEN="wrong")
+    assert refused.returncode == 2
+    assert "token" in refused.stderr
+
+
+def test_interrupting_run_ends_the_job(iris: Iris, address: str) -> None:
+    """Ctrl+C ends the job and exits with 130."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "iris", "run", "--controller", address, "--", "sh", "-c", "echo up; sleep 60"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as run:
+        assert run.stdout is not None
+        assert run.stdout.readline() == "up\n"
+        run.send_signal(signal.SIGINT)
+        assert run.wait(timeout=20) == 130
+    wait_for_condition(lambda: "KILLED" in iris("jobs", "--controller", address).stdout, timeout=10)
+
+
+def test_a_worker_of_its_own(iris: Iris, address: str) -> None:
+    """``iris worker`` joins a cluster, and takes its tasks along when it ends."""
+    with subprocess.Popen(
+        [sys.executable, "-u", "-m", "iris", "worker", "--id", "extra", "--controller", address],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        cwd=os.environ["XDG_STATE_HOME"],
+    ) as worker:
+        wait_for_condition(lambda: "extra" in iris("workers", "--controller", address).stdout, timeout=15)
+        worker.send_signal(signal.SIGTERM)
+        assert worker.wait(timeout=20) == 0

@@ -1,0 +1,111 @@
+"""What may be submitted is checked where it is written, and the message says what is allowed."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+
+from iris.client import IrisClient
+from iris.cluster.types import Constraint, Entrypoint, EnvironmentSpec, ResourceSpec
+from iris_api.errors import InvalidSpec, UnpicklableError
+from iris_api.resources import format_memory, parse_memory
+
+NOBODY = "http://127.0.0.1:9"
+
+
+def _submit(**changes: Any) -> None:
+    """At an address where nobody is: whatever is refused was not sent."""
+    given = {"name": "a", "entrypoint": Entrypoint.from_command("true")} | changes
+    IrisClient.remote(NOBODY).submit(**given)
+
+
+@pytest.mark.parametrize(
+    ("changes", "allowed"),
+    [
+        ({"name": "a/b"}, "no '/' or ':'"),
+        ({"name": "a:0"}, "no '/' or ':'"),
+        ({"name": ""}, "1 to 128"),
+        ({"replicas": -1}, "from 1"),
+        ({"replicas": 0}, "from 1"),
+        ({"replicas": True}, "from 1"),
+        ({"max_retries_failure": -1}, "from 0"),
+        ({"timeout": 0}, "seconds > 0"),
+        ({"scheduling_timeout": -2.0}, "seconds > 0"),
+        ({"ports": ["a b"]}, "letters, digits or '_'"),
+        ({"ports": ["a", "A"]}, "stands twice"),
+        ({"existing": "replace"}, "error, keep, recreate"),
+        ({"entrypoint": print}, "Entrypoint.from_callable"),
+    ],
+)
+def test_bad_jobs(changes: dict[str, Any], allowed: str) -> None:
+    """Each is refused before anything is sent."""
+    with pytest.raises(InvalidSpec, match=allowed):
+        _submit(**changes)
+
+
+@pytest.mark.parametrize("text", ["2 gigs", "", "-1GB", "GB", "1e9", "2 G B"])
+def test_bad_memory(text: str) -> None:
+    """The message names the units."""
+    with pytest.raises(InvalidSpec, match="KiB, MiB, GiB"):
+        ResourceSpec(memory=text)
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [("2GB", 2 * 10**9), ("512MiB", 512 * 2**20), ("1.5kb", 1500), ("7", 7), ("8 B", 8), (9, 9)],
+)
+def test_memory(text: str | int, count: int) -> None:
+    """Decimal and binary units, in any case."""
+    assert parse_memory(text) == count
+
+
+def test_memory_is_shown_in_the_largest_unit() -> None:
+    """What is printed can be given back."""
+    assert [format_memory(n) for n in (0, 999, 1500, 2 * 10**9)] == ["0B", "999B", "1.5KB", "2GB"]
+
+
+@pytest.mark.parametrize("cpu", [-1, float("inf"), float("nan"), "1", True])
+def test_bad_cpu(cpu: Any) -> None:
+    """Cores are a finite number that is not negative."""
+    with pytest.raises(InvalidSpec, match="number of cores"):
+        ResourceSpec(cpu=cpu)
+
+
+def test_bad_environment() -> None:
+    """Values are text."""
+    with pytest.raises(InvalidSpec, match="'N' must be text"):
+        EnvironmentSpec(env_vars={"N": 1})  # type: ignore[dict-item]
+
+
+def test_bad_constraint() -> None:
+    """Comparisons take numbers, and each operator its count of values."""
+    with pytest.raises(InvalidSpec, match="takes a number"):
+        Constraint("disk", "GT", "big")
+    with pytest.raises(InvalidSpec, match=r"takes 1 value\(s\), got 2"):
+        Constraint("zone", "EQ", ("a", "b"))
+
+
+def test_what_cannot_be_pickled_is_named() -> None:
+    """The path leads from the callable to the guilty object."""
+    lock = threading.Lock()
+    inner = {"fine": 1, "guard": lock}
+
+    def task() -> None:
+        print(inner)
+
+    with pytest.raises(UnpicklableError, match=r"task, captured variable 'inner', item 'guard' \(lock\)"):
+        _submit(entrypoint=Entrypoint.from_callable(task))
+
+
+def test_an_argument_that_cannot_be_pickled_is_named() -> None:
+    """Arguments are named by their position or key."""
+    with pytest.raises(UnpicklableError, match=r"argument 'event', attribute '_cond'"):
+        _submit(entrypoint=Entrypoint.from_callable(print, event=threading.Event()))
+
+
+def test_a_call_that_is_too_large_is_refused() -> None:
+    """Large data belongs into the workspace or a file."""
+    with pytest.raises(InvalidSpec, match="put large data into the workspace"):
+        _submit(entrypoint=Entrypoint.from_callable(len, b"x" * (17 * 2**20)))
