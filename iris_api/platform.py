@@ -82,13 +82,15 @@ class ExitKind(enum.StrEnum):
 
 @frozen(kw_only=True)
 class Exit:
-    """How a sandbox ended. `memory_peak` in bytes, where the runtime can tell."""
+    """How a sandbox ended. `memory_peak` in bytes, where the runtime can tell. `stopped`: `Sandbox.stop`
+    had reached it before it ended; else the exit is its own, although a stop may have been under way."""
 
     kind: ExitKind
     code: int | None = None
     signal: int | None = None
     memory_peak: int | None = None
     message: str = ""
+    stopped: bool = False
 
     @property
     def success(self) -> bool:
@@ -132,6 +134,11 @@ class Sandbox(ABC):
 
 class Runtime(ABC):
     """How a worker sandboxes an attempt. Methods may be called from several threads."""
+
+    def wants_workdir(self, entry: Entry) -> bool:
+        """Whether an attempt with this entry sees its workdir and may outlive the worker. If not, the
+        worker need not make the directory, nor unpack the workspace. Called before `start`."""
+        return True
 
     @abstractmethod
     def start(self, launch: Launch) -> Sandbox:
