@@ -1,0 +1,198 @@
+"""Controller: state, loop, services and server, put together and taken apart in order."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from attrs import field, frozen
+
+from iris_api.credentials import Token
+from iris_api.errors import PlatformError
+from iris_api.rpc.serving import Server, serve
+from iris_api.threads import ThreadContainer, get_thread_registry
+from iris_controller.bundles import BundleApp, BundleStore
+from iris_controller.clock import Clock, system_clock
+from iris_controller.core import Core
+from iris_controller.endpoints_service import EndpointsService, EndpointVersions
+from iris_controller.logs import LogStore
+from iris_controller.loop import ControlLoop
+from iris_controller.polls import Polls
+from iris_controller.restore import restore
+from iris_controller.rows import PoolSpec
+from iris_controller.service import ControllerService
+from iris_controller.state import State
+from iris_controller.store import MemoryStore, Store
+from iris_controller.store.lock import StateLock
+from iris_controller.wakes import Wakes
+from iris_controller.web import make_app
+from iris_controller.workers_service import WorkersService
+
+__all__ = ["Controller", "ControllerConfig", "PoolSpec"]
+
+_log = logging.getLogger("iris.controller")
+_READY: Final = 15.0  # seconds for the first turn of the control loop
+_FILE_THREADS: Final = 4  # logs and bundles
+
+
+@frozen(kw_only=True)
+class ControllerConfig:
+    """`state` None: everything is kept in memory and a temporary directory, and ends with the controller.
+    `port` 0 picks one. `pools` tell what can be had at all."""
+
+    cluster: str = "default"
+    host: str = "127.0.0.1"
+    port: int = 0
+    state: Path | None = None
+    token: Token | None = None
+    pools: tuple[PoolSpec, ...] = field(default=())
+    log_quota: int = 64 * 2**20  # bytes an attempt
+
+
+class Controller:
+    """Jobs, workers and endpoints of one cluster, on one port. `start` and `stop` once each."""
+
+    def __init__(
+        self,
+        config: ControllerConfig,
+        *,
+        threads: ThreadContainer | None = None,
+        store: Store | None = None,
+        clock: Clock = system_clock,
+    ) -> None:
+        """`store` replaces the one that `config.state` asks for."""
+        owner = threads if threads is not None else get_thread_registry().container
+        self._config = config
+        self._threads = owner.child(f"controller-{config.cluster}")
+        self._given_store = store
+        self._clock = clock
+        self._stack = contextlib.ExitStack()
+        self._server: Server | None = None
+        self._loop: ControlLoop | None = None
+        self._polls = Polls()
+
+    @property
+    def address(self) -> str:
+        """``http://host:port``; known once it has started."""
+        if self._server is None:
+            raise RuntimeError("the controller has no address: it has not started")
+        return self._server.address
+
+    def start(self) -> None:
+        """Returns when it serves and its control loop has made a turn. Raises PlatformError where the
+        state directory or the port cannot be had; then nothing is left running."""
+        try:
+            self._start()
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self, timeout: float = 5.0) -> None:
+        """Answer what waits, store what was accepted, and end. Idempotent."""
+        server, self._server = self._server, None
+        if server is not None:
+            with contextlib.suppress(Exception):
+                self._on_loop(timeout / 2)
+            server.stop(timeout)
+        self._threads.stop(timeout)
+        self._stack.close()
+
+    def _start(self) -> None:
+        lock, store = self._open()
+        rows = restore(store.load(), self._clock())
+        wakes = Wakes(self._polls, EndpointVersions(int(self._clock().wall * 1000)))
+        loop = self._loop = ControlLoop(
+            State(rows),
+            store,
+            pools=self._config.pools,
+            executor=self._threads.spawn_executor(1, "store"),
+            merged=wakes.merged,
+            clock=self._clock,
+        )
+        server = self._server = self._serve(loop, wakes)
+        if lock is not None:
+            lock.note(server.address)
+        _await_ready(server, self._config.host)
+
+    def _open(self) -> tuple[StateLock | None, Store]:
+        if self._config.state is None:
+            temporary = tempfile.TemporaryDirectory(prefix="iris-controller-", ignore_cleanup_errors=True)
+            self._stack.callback(temporary.cleanup)
+            self._directory = Path(temporary.name)
+            return None, self._given_store or MemoryStore()
+        self._directory = self._config.state
+        lock = StateLock(self._directory)
+        self._stack.callback(lock.release)
+        store = self._given_store or _sql_store(self._directory)
+        self._stack.callback(store.close)
+        return lock, store
+
+    def _serve(self, loop: ControlLoop, wakes: Wakes) -> Server:
+        logs = LogStore(self._directory / "logs", self._config.log_quota)
+        bundles = BundleStore(self._directory / "bundles")
+        disk = self._threads.spawn_executor(_FILE_THREADS, "files")
+        core = Core(self._config.cluster, loop, self._polls, logs, bundles, disk)
+        wakes.discard = logs.discard
+        wakes.executor = disk
+        services: dict[str, object] = {
+            "Controller": ControllerService(core),
+            "Endpoints": EndpointsService(core, wakes.versions),
+            "Workers": WorkersService(core),
+        }
+        return serve(
+            make_app(services, BundleApp(bundles, disk), loop),
+            host=self._config.host,
+            port=self._config.port,
+            threads=self._threads,
+            name="controller",
+            token=self._config.token,
+        )
+
+    def _on_loop(self, timeout: float) -> None:
+        """Close loop and polls on their own event loop, so that the server has nothing left to wait for."""
+        loop = self._loop.event_loop if self._loop is not None else None
+        if loop is not None and self._loop is not None:
+            asyncio.run_coroutine_threadsafe(self._close(self._loop), loop).result(timeout)
+
+    async def _close(self, loop: ControlLoop) -> None:
+        self._polls.close()
+        await loop.close()
+
+
+def _sql_store(directory: Path) -> Store:
+    from iris_controller.store.sql import SqlStore
+
+    return SqlStore(directory / "iris.sqlite")
+
+
+def _await_ready(server: Server, host: str) -> None:
+    """Ask for our own health until it is good: that starts the control loop, and shows that all of it
+    works before anybody else relies on it."""
+    deadline = time.monotonic() + _READY
+    last = b""
+    for last in _healths(server, host):
+        if b" 200 " in last.partition(b"\r\n")[0]:
+            return
+        if time.monotonic() > deadline:
+            break
+    raise PlatformError(f"the controller did not get ready within {_READY:.0f} s: {last[-300:]!r}")
+
+
+def _healths(server: Server, host: str) -> Iterator[bytes]:
+    target = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
+    request = b"GET /health HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n"
+    while True:
+        with socket.create_connection((target, server.port), timeout=_READY) as connection:
+            connection.sendall(request)
+            reply = b""
+            while chunk := connection.recv(4096):
+                reply += chunk
+        yield reply
+        time.sleep(0.005)

@@ -1,0 +1,163 @@
+"""LogStore: one file an attempt, one line an entry. It outlives the worker, the attempt and this process.
+
+A line is ``<timestamp_us> <source> <data>``. A line that starts with "#" is the store's own and stands for
+a number of entries: ``#<count> <timestamp_us> <source> <data>``; so the entries are counted by reading.
+"""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from attrs import define, field, frozen
+
+from iris_api.ids import TaskId
+
+__all__ = ["LogLine", "LogStore"]
+
+_QUOTA: Final = 64 * 2**20
+_CHUNK: Final = 2**20  # bytes that one read returns at most, but for a longer line
+_REMEMBERED: Final = 4096  # files whose count is kept in memory
+
+
+@frozen
+class LogLine:
+    timestamp_us: int
+    source: str
+    data: str
+
+
+@define
+class _Tail:
+    """The end of one file. `next` is the index of the entry that is expected."""
+
+    next: int = 0
+    size: int = 0
+    truncated: bool = False
+    lock: threading.Lock = field(factory=threading.Lock)
+
+
+class LogStore:
+    """Files under `directory`. Methods block on the disk; safe from several threads."""
+
+    def __init__(self, directory: Path, quota: int = _QUOTA) -> None:
+        self._directory = directory
+        self._quota = quota
+        self._lock = threading.Lock()
+        self._tails: dict[Path, _Tail] = {}
+
+    def append(self, task: TaskId, uid: str, first: int, entries: Sequence[LogLine]) -> int:
+        """Add entries, of which `first` is the index of the first; those that are there already are
+        skipped. Returns the index expected next. Over the quota, all is dropped behind a mark."""
+        path = self._path(task, uid)
+        tail = self._tail(path)
+        with tail.lock:
+            if tail.truncated:
+                tail.next = max(tail.next, first + len(entries))
+                return tail.next
+            missing = first - tail.next
+            lines = [_lost(missing, entries)] if missing > 0 and entries else []
+            lines += map(_line, entries[max(0, -missing) :])
+            if lines:
+                self._write(path, tail, lines, first + len(entries), entries[-1].timestamp_us)
+            return tail.next
+
+    def read(self, task: TaskId, uid: str, offset: int, limit: int) -> tuple[list[LogLine], int, bool]:
+        """Up to `limit` entries from a byte offset, the offset behind them, and whether that is the end."""
+        try:
+            with self._path(task, uid).open("rb") as file:
+                file.seek(offset)
+                data, at_end = _whole_lines(file)
+        except FileNotFoundError:
+            return [], offset, True
+        lines = data.split(b"\n")[:-1]
+        taken = lines[:limit]
+        following = offset + sum(len(line) + 1 for line in taken)
+        return [_parse(line) for line in taken], following, at_end and len(taken) == len(lines)
+
+    def discard(self, root: str) -> None:
+        """Remove the logs of a root job and all below it."""
+        shutil.rmtree(self._directory / root, ignore_errors=True)
+
+    def _path(self, task: TaskId, uid: str) -> Path:
+        return self._directory / task.job / f":{task.replica}" / f"{uid}.log"
+
+    def _tail(self, path: Path) -> _Tail:
+        with self._lock:
+            tail = self._tails.get(path)
+            if tail is None:
+                tail = self._tails[path] = _survey(path)
+                if len(self._tails) > _REMEMBERED:
+                    self._drop_one(path)
+            return tail
+
+    def _drop_one(self, wanted: Path) -> None:
+        for path, tail in self._tails.items():
+            if path != wanted and not tail.lock.locked():
+                del self._tails[path]
+                return
+
+    def _write(self, path: Path, tail: _Tail, lines: Iterable[bytes], following: int, when: int) -> None:
+        data = b"".join(lines)
+        if tail.size + len(data) > self._quota:
+            room = data.rfind(b"\n", 0, max(0, self._quota - tail.size)) + 1
+            mark = f"#0 {when} log [iris: output over {self._quota} bytes an attempt is dropped]\n"
+            data = data[:room] + mark.encode()
+            tail.truncated = True
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with path.open("ab") as file:
+            file.write(data)
+        tail.size += len(data)
+        tail.next = following
+
+
+def _survey(path: Path) -> _Tail:
+    """Count what an earlier process left, and cut off a line that it did not finish."""
+    try:
+        with path.open("r+b") as file:
+            tail = _Tail()
+            for line in file:
+                if not line.endswith(b"\n"):
+                    file.truncate(tail.size)
+                    break
+                tail.size += len(line)
+                count = int(line[1:].split(b" ", 1)[0]) if line.startswith(b"#") else 1
+                tail.truncated = tail.truncated or count == 0
+                tail.next += count
+            return tail
+    except FileNotFoundError:
+        return _Tail()
+
+
+def _whole_lines(file: BinaryIO) -> tuple[bytes, bool]:
+    """About a chunk, to the end of its last line, or the whole of a line that is longer; and whether the
+    file has no further one. What follows the last newline is being written, or never was."""
+    data = file.read(_CHUNK)
+    at_end = len(data) < _CHUNK
+    end = data.rfind(b"\n") + 1
+    if not end and not at_end:
+        data += file.readline()
+        end = data.rfind(b"\n") + 1
+    return data[:end], at_end
+
+
+def _line(entry: LogLine) -> bytes:
+    """An entry is one line, whatever its data holds."""
+    data = entry.data.replace("\n", "\\n")
+    source = "".join(entry.source.split()) or "log"
+    return f"{entry.timestamp_us} {source} {data}\n".encode("utf-8", "replace")
+
+
+def _lost(count: int, entries: Sequence[LogLine]) -> bytes:
+    return f"#{count} {entries[0].timestamp_us} log [iris: {count} lines are missing here]\n".encode()
+
+
+def _parse(line: bytes) -> LogLine:
+    if line.startswith(b"#"):
+        line = line.partition(b" ")[2]
+    timestamp, _, rest = line.partition(b" ")
+    source, _, data = rest.partition(b" ")
+    return LogLine(int(timestamp), source.decode(), data.decode("utf-8", "replace"))

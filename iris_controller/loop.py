@@ -1,0 +1,215 @@
+"""The control loop: takes the commands that wait, decides, stores, takes over, answers. One turn at a time.
+
+It runs on the server's event loop and is supervised: a turn that fails is logged, shown by `/health` and
+tried again after a pause. Whatever a turn did not store has not happened.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from typing import Any, Final, TypeVar
+
+from iris_api.errors import Refused
+from iris_controller.clock import Clock, Now, system_clock
+from iris_controller.rows import PoolSpec
+from iris_controller.state import Changes, Draft, State
+from iris_controller.step import Command, Outcome, apply, expire_due, forgive, place_all
+from iris_controller.store.base import Store
+from iris_controller.timers import Due, Timers
+
+__all__ = ["ControlLoop"]
+
+_log = logging.getLogger("iris.controller")
+_STUCK: Final = 10.0  # seconds that a command may wait for a turn before /health says so
+_LATE: Final = 5.0  # seconds by which a wake-up may be late before silence is no proof any more
+_PAUSES: Final = (0.1, 0.3, 1.0, 3.0, 5.0)  # seconds after the first, second... failure in a row
+_IDLE: Final = 3600.0  # seconds of sleep where nothing is due
+
+T = TypeVar("T")
+_Waiting = tuple[Command, asyncio.Future[Any]]
+
+
+class ControlLoop:
+    """The only writer of `state`. All methods are for the event loop that `start` was called on, but
+    `trouble`, which is for any thread."""
+
+    def __init__(
+        self,
+        state: State,
+        store: Store,
+        *,
+        pools: tuple[PoolSpec, ...],
+        executor: Executor,
+        merged: Callable[[Changes], None],
+        clock: Clock = system_clock,
+    ) -> None:
+        self.state = state
+        self.clock = clock
+        self.pools = pools
+        self._store = store
+        self._executor = executor
+        self._merged = merged
+        self._timers = Timers()
+        self._queue: list[_Waiting] = []
+        self._wake = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self.event_loop: asyncio.AbstractEventLoop | None = None
+        self._closing = False
+        self._failures = 0
+        self._trouble = "the control loop has not started yet"
+        self._waiting_since: float | None = None
+
+    def start(self) -> None:
+        """Start the loop on the running event loop; further calls do nothing."""
+        if self._task is None:
+            now = self.clock()
+            for row in self.state.everything():
+                self._timers.arm(row)
+            self._trouble = f"the control loop has not made its first turn since {now.wall:.0f}"
+            self.event_loop = asyncio.get_running_loop()
+            self._task = self.event_loop.create_task(self._supervise())
+
+    async def run(self, command: Callable[[Draft, Now], T]) -> T:
+        """Have a command carried out; returns its value once that is stored, or raises what it raised."""
+        if self._closing:
+            raise Refused("unavailable", "the controller is stopping")
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._queue.append((command, future))
+        if self._waiting_since is None:
+            self._waiting_since = self.clock().mono
+        self._wake.set()
+        return await future
+
+    async def close(self) -> None:
+        """Carry out what was accepted, then end. Idempotent."""
+        self._closing = True
+        self._wake.set()
+        if self._task is not None:
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+        self._refuse(self._take(), Refused("unavailable", "the controller is stopping"))
+
+    def trouble(self) -> str:
+        """Why the loop does not do its work; empty while it does."""
+        since, mono = self._waiting_since, self.clock().mono
+        if self._trouble:
+            return self._trouble
+        if since is not None and mono - since > _STUCK:
+            return f"the control loop has made no turn for {mono - since:.0f} s though commands wait"
+        if self._task is not None and self._task.done() and not self._closing:
+            return "the control loop has ended"
+        return ""
+
+    async def _supervise(self) -> None:
+        while True:
+            try:
+                await self._work()
+                return
+            except Exception as error:
+                self._note(error)
+                if self._closing:
+                    return
+                await asyncio.sleep(_PAUSES[min(self._failures, len(_PAUSES)) - 1])
+
+    def _note(self, error: Exception) -> None:
+        self._failures += 1
+        times = "once" if self._failures == 1 else f"{self._failures} times in a row"
+        self._trouble = f"the control loop has failed {times}, last of {type(error).__name__}: {error}"
+        _log.error("%s", self._trouble, exc_info=error)
+
+    async def _work(self) -> None:
+        """Turns, until closed. The first comes at once and shows that the loop works."""
+        while True:
+            self._wake.clear()
+            await self._turn()
+            self._failures, self._trouble = 0, ""
+            if not self._queue:
+                if self._closing:
+                    return
+                await self._sleep()
+
+    async def _sleep(self) -> None:
+        due = self._timers.next()
+        pause = _IDLE if due is None else max(0.0, min(_IDLE, due - self.clock().mono))
+        alarm = asyncio.get_running_loop().call_later(pause, self._wake.set)
+        try:
+            await self._wake.wait()
+        finally:
+            alarm.cancel()
+
+    async def _turn(self) -> None:
+        batch, now = self._take(), self.clock()
+        late = self._lateness(now)
+        due = self._timers.pop(now.mono)
+        draft = Draft(self.state)
+        try:
+            if late > _LATE:
+                forgive(draft, now)
+            outcomes = apply(draft, [command for command, _ in batch], now)
+            troubles = [*expire_due(draft, due, self.pools, now), self._place(draft, now)]
+            changes = draft.changes()
+            await self._commit(changes)
+        except BaseException as error:
+            self._rearm(due)
+            self._refuse(batch, Refused("unavailable", f"not done: {type(error).__name__}: {error}"))
+            raise
+        self._take_over(draft, changes, due)
+        _resolve(batch, outcomes)
+        self._waiting_since = now.mono if self._queue else None
+        for trouble in troubles:
+            if trouble.error is not None:
+                raise trouble.error
+
+    def _lateness(self, now: Now) -> float:
+        due = self._timers.next()
+        return 0.0 if due is None else now.mono - due
+
+    def _place(self, draft: Draft, now: Now) -> Outcome:
+        """Placing that fails must not undo what the commands did."""
+        return apply(draft, [lambda draft, now: place_all(draft, self.pools, now)], now)[0]
+
+    async def _commit(self, changes: Changes) -> None:
+        if not changes:
+            return
+        if self._store.blocking:
+            loop = asyncio.get_running_loop()
+            await loop.run_in_executor(self._executor, self._store.commit, changes)
+        else:
+            self._store.commit(changes)
+
+    def _take_over(self, draft: Draft, changes: Changes, due: Sequence[Due]) -> None:
+        self.state.merge(draft)
+        for row in changes.touched:
+            self._timers.arm(row)
+        self._rearm(due)
+        self._merged(changes)
+
+    def _rearm(self, due: Sequence[Due]) -> None:
+        for kind, key in due:
+            row = self.state.find_any(kind, key)
+            if row is not None:
+                self._timers.arm(row)
+
+    def _take(self) -> list[_Waiting]:
+        batch, self._queue = self._queue, []
+        return batch
+
+    def _refuse(self, batch: Sequence[_Waiting], error: Exception) -> None:
+        _resolve(batch, [Outcome(error=error)] * len(batch))
+        self._waiting_since = None
+
+
+def _resolve(batch: Sequence[_Waiting], outcomes: Sequence[Outcome]) -> None:
+    """Answer each; who has gone is not told. A command may return a refusal to have its changes stay."""
+    for (_, future), outcome in zip(batch, outcomes, strict=True):
+        if future.done():
+            continue
+        error = outcome.value if isinstance(outcome.value, Refused) else outcome.error
+        if error is not None:
+            future.set_exception(error)
+        else:
+            future.set_result(outcome.value)

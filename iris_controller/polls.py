@@ -1,0 +1,72 @@
+"""Who waits for what: long polls hold a place here, and no thread."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from contextlib import contextmanager
+
+__all__ = ["Hold", "Polls"]
+
+
+class Hold:
+    """How long an answer may still wait, and for what. Made before looking, so that no change between
+    the look and the wait is missed."""
+
+    def __init__(self, seconds: float, closed: Callable[[], bool]) -> None:
+        self._deadline = time.monotonic() + seconds
+        self._closed = closed
+        self._woken = asyncio.Event()
+
+    def wake(self) -> None:
+        self._woken.set()
+
+    @property
+    def over(self) -> bool:
+        return self._closed() or time.monotonic() >= self._deadline
+
+    async def wait(self) -> None:
+        """Until something changed since the last `wait`, or the time is over."""
+        try:
+            async with asyncio.timeout(max(0.0, self._deadline - time.monotonic())):
+                await self._woken.wait()
+        except TimeoutError:
+            return
+        self._woken.clear()
+
+
+class Polls:
+    """The holds of an event loop, by what they wait for. To be used on that loop only."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[Hashable, dict[Hold, None]] = {}
+        self._closed = False
+
+    @contextmanager
+    def hold(self, what: Hashable, seconds: float) -> Iterator[Hold]:
+        hold = Hold(seconds, lambda: self._closed)
+        waiting = self._waiting.setdefault(what, {})
+        waiting[hold] = None
+        try:
+            yield hold
+        finally:
+            del waiting[hold]
+            if not waiting and self._waiting.get(what) is waiting:
+                del self._waiting[what]
+
+    def wake(self, whats: Iterable[Hashable]) -> None:
+        if not self._waiting:
+            return
+        for what in whats:
+            for hold in self._waiting.get(what, ()):
+                hold.wake()
+
+    def holds(self, kind: Hashable) -> list[Hashable]:
+        """What is waited for among ``(kind, ...)``."""
+        return [what for what in self._waiting if isinstance(what, tuple) and what[0] == kind]
+
+    def close(self) -> None:
+        """Answer all, and hold none any more."""
+        self._closed = True
+        self.wake(list(self._waiting))

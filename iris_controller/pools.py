@@ -1,0 +1,144 @@
+"""PoolKeeper: has every pool keep its minimum of slices, through the platform's Machines."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final
+
+from attrs import frozen
+
+from iris_api.errors import Denied, NoCapacity
+from iris_api.ids import new_id
+from iris_api.platform import Machines, Slice, SliceRequest, SliceState
+from iris_api.threads import ThreadContainer, get_thread_registry
+
+__all__ = ["Plan", "Pool", "PoolKeeper", "Wait", "plan"]
+
+_log = logging.getLogger("iris.pools")
+_PERIOD: Final = 10.0  # seconds between two looks at what there is
+_SOON: Final = 0.5  # seconds to the next look after something was changed
+_FIRST_PAUSE: Final = 1.0  # seconds after the first failure in a row, doubling
+_LONGEST_PAUSE: Final = 300.0
+
+
+@frozen(kw_only=True)
+class Pool:
+    """A pool of the configuration with who makes its machines, if anybody does: workers of a pool
+    without `machines` join of their own accord."""
+
+    name: str
+    machines: Machines | None = None
+    min: int = 0
+    max: int = 1
+    size: int = 1
+    template: Any = None
+
+
+@frozen
+class Plan:
+    """Slices to make, and ids of slices to delete."""
+
+    create: int = 0
+    delete: tuple[str, ...] = ()
+
+
+@frozen
+class Wait:
+    """Why a pool is left alone until a monotonic time. `stopped`: for good, a person must act."""
+
+    failures: int = 0
+    until: float = 0.0
+    reason: str = ""
+    stopped: bool = False
+
+    def after(self, error: Exception, mono: float) -> Wait:
+        """The wait that follows a failure: a refusal for want of a right will not go away by asking."""
+        failures = self.failures + 1
+        pause = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** min(failures - 1, 30))
+        notes = [f" ({note})" for note in getattr(error, "__notes__", ())]
+        reason = f"{type(error).__name__}: {error}{''.join(notes)}"
+        return Wait(failures, mono + pause, reason, isinstance(error, Denied))
+
+
+def plan(pool: Pool, slices: Iterable[Slice], wait: Wait, mono: float) -> Plan:
+    """What brings a pool to its minimum: a failed slice is deleted, and does not count; nothing is made
+    while a pool waits or beyond its maximum. Surplus is left alone: it may be at work."""
+    own = [one for one in slices if one.pool == pool.name]
+    failed = tuple(one.slice_id for one in own if one.state is SliceState.FAILED)
+    present = sum(one.state in (SliceState.CREATING, SliceState.READY) for one in own)
+    if wait.stopped or mono < wait.until:
+        return Plan(delete=failed)
+    return Plan(create=max(0, min(pool.min, pool.max) - present), delete=failed)
+
+
+class PoolKeeper:
+    """A loop of its own, so that a slow platform delays nothing else. `start` and `stop` once each."""
+
+    def __init__(
+        self,
+        pools: Sequence[Pool],
+        threads: ThreadContainer | None = None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        period: float = _PERIOD,
+    ) -> None:
+        owner = threads if threads is not None else get_thread_registry().container
+        self._threads = owner.child("pool-keeper")
+        self._pools = [pool for pool in pools if pool.machines is not None]
+        self._waits = {pool.name: Wait() for pool in self._pools}
+        self._clock = clock
+        self._period = period
+
+    def start(self) -> None:
+        """Make the first slices before it returns where that is quick, and go on in the background."""
+        for pool in self._pools:
+            self._threads.spawn_loop(lambda stop, pool=pool: self._keep(pool, stop), f"pool-{pool.name}")  # type: ignore[misc]
+
+    def stop(self, timeout: float = 5.0) -> None:
+        """Stop keeping. Deletes nothing: what runs goes on for a controller that comes back."""
+        self._threads.stop(timeout)
+
+    def waits(self) -> dict[str, Wait]:
+        """By pool, what went wrong last, and until when nothing new is made."""
+        return dict(self._waits)
+
+    def step(self, pool: Pool) -> bool:
+        """Look once and act; True if something was changed. What the platform raises is a reason to wait."""
+        assert pool.machines is not None
+        try:
+            wanted = plan(pool, pool.machines.list(), self._waits[pool.name], self._clock())
+            for slice_id in wanted.delete:
+                _log.warning("pool %s: slice %s has failed and is deleted", pool.name, slice_id)
+                pool.machines.delete(slice_id)
+            for _ in range(wanted.create):
+                pool.machines.create(_request(pool))
+        except Exception as error:
+            self._note(pool, error)
+            return False
+        if wanted.create:
+            self._waits[pool.name] = Wait()
+        return bool(wanted.create or wanted.delete)
+
+    def _keep(self, pool: Pool, stop: threading.Event) -> None:
+        while not stop.is_set():
+            changed = self.step(pool)
+            wait = self._waits[pool.name]
+            pause = max(_SOON, wait.until - self._clock()) if wait.failures else self._period
+            stop.wait(min(self._period, _SOON if changed else pause))
+
+    def _note(self, pool: Pool, error: Exception) -> None:
+        """Log a failure once in full; the same again is only counted."""
+        before = self._waits[pool.name]
+        wait = self._waits[pool.name] = before.after(error, self._clock())
+        if wait.reason == before.reason:
+            return
+        what = "nothing more is made until this is set right" if wait.stopped else "trying again later"
+        known = isinstance(error, NoCapacity | Denied)
+        _log.warning("pool %s: %s; %s", pool.name, wait.reason, what, exc_info=None if known else error)
+
+
+def _request(pool: Pool) -> SliceRequest:
+    return SliceRequest(slice_id=new_id(pool.name), pool=pool.name, size=pool.size, template=pool.template)

@@ -1,0 +1,201 @@
+"""The controller's rows: frozen values, one a job, task, attempt, worker and endpoint.
+
+A field with ``eq=False`` is volatile: it means something only in this process and is not stored, so a
+row that differs in such fields alone is equal and costs no write.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from attrs import field, frozen
+
+from iris_api.ids import JobId, TaskId
+from iris_api.jobs import Cause, Constraint, JobSpec, JobState, TaskState
+from iris_api.resources import ResourceSpec
+
+__all__ = [
+    "LIVE",
+    "Attempt",
+    "Endpoint",
+    "Job",
+    "PoolSpec",
+    "QueueKey",
+    "Row",
+    "Shape",
+    "Task",
+    "Verdict",
+    "Worker",
+]
+
+LIVE = (TaskState.ASSIGNED, TaskState.BUILDING, TaskState.RUNNING)
+
+
+@frozen
+class PoolSpec:
+    """A pool of the configuration. `resources` of each of its workers, None where only they know;
+    `max` of them."""
+
+    name: str
+    resources: ResourceSpec | None = None
+    max: int = 1
+
+
+@frozen
+class Shape:
+    """What a place must offer: tasks of one shape are interchangeable to the scheduler."""
+
+    resources: ResourceSpec
+    constraints: tuple[Constraint, ...] = ()
+
+    @classmethod
+    def of(cls, spec: JobSpec) -> Shape:
+        return cls(spec.resources, spec.constraints)
+
+
+@frozen
+class QueueKey:
+    """Tasks that wait in one queue. Deeper ones go first: their ancestors hold places until they end."""
+
+    depth: int
+    retried: bool
+    shape: Shape
+
+
+@frozen
+class Verdict:
+    """How a job will have ended once the last of its tasks has: nothing of it starts again."""
+
+    state: JobState
+    cause: Cause
+
+
+@frozen(kw_only=True)
+class Job:
+    """`spec` has inheritance applied. `order` counts submissions. `deadline` is when `timeout` is over."""
+
+    id: JobId
+    spec: JobSpec
+    order: int
+    state: JobState = JobState.PENDING
+    submitted: float
+    started: float | None = None
+    finished: float | None = None
+    cause: Cause | None = None
+    verdict: Verdict | None = None
+    parent_attempt: str = ""
+    request_id: str = ""
+    deadline: float | None = field(default=None, eq=False)
+
+    @property
+    def key(self) -> str:
+        return self.id
+
+    @property
+    def going_on(self) -> bool:
+        """False once it is decided that the job ends, though some of it may still run."""
+        return self.verdict is None and not self.state.ended
+
+
+@frozen(kw_only=True)
+class Task:
+    """`attempts` are uids, the oldest first. While it waits: `waiting_since` (wall), `expires` and
+    `not_before` (monotonic; 0: it may be placed now)."""
+
+    id: TaskId
+    job: JobId
+    index: int
+    order: int
+    state: TaskState = TaskState.PENDING
+    attempts: tuple[str, ...] = ()
+    finished: float | None = None
+    cause: Cause | None = None
+    waiting_since: float
+    shape: Shape = field(eq=False)
+    not_before: float = field(default=0.0, eq=False)
+    expires: float | None = field(default=None, eq=False)
+
+    @property
+    def key(self) -> str:
+        return self.id
+
+    @property
+    def live(self) -> str:
+        """The uid of the attempt that has not ended; empty if there is none."""
+        return self.attempts[-1] if self.state in LIVE else ""
+
+    @property
+    def queue(self) -> QueueKey:
+        return QueueKey(self.job.count("/"), bool(self.attempts), self.shape)
+
+
+@frozen(kw_only=True)
+class Attempt:
+    """`revision`: of the worker's desire that handed it out. `kill`: why it was ordered to stop, recorded
+    before its exit is seen. `resources` are held until it has ended."""
+
+    uid: str
+    task: TaskId
+    number: int
+    worker: str
+    incarnation: str
+    revision: int
+    state: TaskState = TaskState.ASSIGNED
+    assigned: float
+    started: float | None = None
+    finished: float | None = None
+    kill: Cause | None = None
+    cause: Cause | None = None
+    resources: ResourceSpec = field(eq=False)
+
+    @property
+    def key(self) -> str:
+        return self.uid
+
+    @property
+    def job(self) -> JobId:
+        return self.task.job
+
+
+@frozen(kw_only=True)
+class Worker:
+    """`revision` counts changes of what the worker should have. `past`: incarnations that came before."""
+
+    id: str
+    incarnation: str
+    pool: str = ""
+    slice: str = ""
+    resources: ResourceSpec = field(factory=lambda: ResourceSpec(0))
+    attributes: Mapping[str, str] = field(factory=dict)
+    advertise_host: str = ""
+    version: str = ""
+    revision: int = 1
+    lost: bool = False
+    past: tuple[str, ...] = ()
+    sequence: int = field(default=0, eq=False)
+    known_revision: int = field(default=0, eq=False)
+    last_seen: float = field(default=0.0, eq=False)
+
+    @property
+    def key(self) -> str:
+        return self.id
+
+
+@frozen(kw_only=True)
+class Endpoint:
+    """`expires` (monotonic) is when its lease ends; None: only its owner's end removes it."""
+
+    uid: str
+    name: str
+    address: str
+    attempt: str = ""
+    metadata: Mapping[str, str] = field(factory=dict)
+    lease: float = 0.0
+    expires: float | None = field(default=None, eq=False)
+
+    @property
+    def key(self) -> str:
+        return self.uid
+
+
+Row = Job | Task | Attempt | Worker | Endpoint

@@ -1,0 +1,207 @@
+"""The tables, and a row of ours as a row of theirs.
+
+What is looked for or looked at by hand is a column. Specs, causes and maps are bodies: protobuf, whose
+fields can be added to, or JSON. A spec may be large, so it has a table of its own and is written once.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+from sqlalchemy import Boolean, Column, Float, Index, Integer, LargeBinary, MetaData, String, Table
+
+from iris_api.ids import JobId, TaskId
+from iris_api.jobs import Cause, JobSpec, JobState, TaskState
+from iris_api.resources import ResourceSpec
+from iris_api.rpc import cluster_pb2 as pb
+from iris_api.rpc.convert import cause_from_proto, cause_to_proto, spec_from_proto, spec_to_proto
+from iris_controller.rows import Attempt, Endpoint, Job, Row, Shape, Task, Verdict, Worker
+
+__all__ = [
+    "SCHEMA",
+    "TABLES",
+    "metadata",
+    "read",
+    "read_spec",
+    "record",
+    "schema_table",
+    "spec_record",
+    "specs",
+]
+
+SCHEMA: Final = 1
+metadata = MetaData()
+schema_table = Table("schema_version", metadata, Column("version", Integer, primary_key=True))
+specs = Table(
+    "specs",
+    metadata,
+    Column("job", String, primary_key=True),
+    Column("spec", LargeBinary, nullable=False),
+)
+_jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("order", Integer, nullable=False, index=True),
+    Column("state", String, nullable=False, index=True),
+    Column("submitted", Float, nullable=False),
+    Column("started", Float),
+    Column("finished", Float),
+    Column("cause", LargeBinary),
+    Column("verdict", String),
+    Column("verdict_cause", LargeBinary),
+    Column("parent_attempt", String, nullable=False),
+    Column("request_id", String, nullable=False),
+)
+_tasks = Table(
+    "tasks",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("job", String, nullable=False),
+    Column("index", Integer, nullable=False),
+    Column("order", Integer, nullable=False),
+    Column("state", String, nullable=False, index=True),
+    Column("attempts", String, nullable=False),
+    Column("finished", Float),
+    Column("cause", LargeBinary),
+    Column("waiting_since", Float, nullable=False),
+    Index("tasks_in_order", "order", "index"),
+)
+_attempts = Table(
+    "attempts",
+    metadata,
+    Column("uid", String, primary_key=True),
+    Column("task", String, nullable=False, index=True),
+    Column("number", Integer, nullable=False),
+    Column("worker", String, nullable=False),
+    Column("incarnation", String, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("state", String, nullable=False),
+    Column("assigned", Float, nullable=False, index=True),
+    Column("started", Float),
+    Column("finished", Float),
+    Column("kill", LargeBinary),
+    Column("cause", LargeBinary),
+)
+_workers = Table(
+    "workers",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("incarnation", String, nullable=False),
+    Column("pool", String, nullable=False),
+    Column("slice", String, nullable=False),
+    Column("cpu", Float, nullable=False),
+    Column("memory", Integer, nullable=False),
+    Column("attributes", String, nullable=False),
+    Column("advertise_host", String, nullable=False),
+    Column("version", String, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("lost", Boolean, nullable=False),
+    Column("past", String, nullable=False),
+)
+_endpoints = Table(
+    "endpoints",
+    metadata,
+    Column("uid", String, primary_key=True),
+    Column("name", String, nullable=False, index=True),
+    Column("address", String, nullable=False),
+    Column("attempt", String, nullable=False),
+    Column("metadata", String, nullable=False),
+    Column("lease", Float, nullable=False),
+)
+TABLES: Final[Mapping[type[Row], Table]] = {
+    Job: _jobs,
+    Task: _tasks,
+    Attempt: _attempts,
+    Worker: _workers,
+    Endpoint: _endpoints,
+}
+
+
+def spec_record(job: Job) -> dict[str, Any]:
+    return {"job": str(job.id), "spec": spec_to_proto(job.spec).SerializeToString(deterministic=True)}
+
+
+def record(row: Row) -> dict[str, Any]:
+    """The columns of a row."""
+    match row:
+        case Job():
+            return _plain(row, "id", "order", "state", "submitted", "started", "finished", "parent_attempt",
+                          "request_id") | {
+                "cause": _dump(row.cause),
+                "verdict": str(row.verdict.state) if row.verdict else None,
+                "verdict_cause": _dump(row.verdict.cause) if row.verdict else None,
+            }  # fmt: skip
+        case Task():
+            return _plain(row, "id", "job", "index", "order", "state", "finished", "waiting_since") | {
+                "attempts": " ".join(row.attempts),
+                "cause": _dump(row.cause),
+            }
+        case Attempt():
+            return _plain(row, "uid", "task", "number", "worker", "incarnation", "revision", "state",
+                          "assigned", "started", "finished") | {
+                "kill": _dump(row.kill),
+                "cause": _dump(row.cause),
+            }  # fmt: skip
+        case Worker():
+            return _plain(row, "id", "incarnation", "pool", "slice", "advertise_host", "version", "revision",
+                          "lost") | {
+                "cpu": row.resources.cpu,
+                "memory": row.resources.memory,
+                "attributes": json.dumps(dict(row.attributes)),
+                "past": " ".join(row.past),
+            }  # fmt: skip
+        case Endpoint():
+            return _plain(row, "uid", "name", "address", "attempt", "lease") | {
+                "metadata": json.dumps(dict(row.metadata)),
+            }
+
+
+def read(kind: type[Row], found: Mapping[str, Any], job_specs: Mapping[str, JobSpec]) -> Row:
+    """The row that these columns were made of, its volatile fields empty."""
+    columns = dict(found)
+    for name in ("cause", "kill", "verdict_cause"):
+        if name in columns:
+            columns[name] = _load(columns[name])
+    if kind is Job:
+        return _read_job(columns, job_specs)
+    if kind is Task:
+        spec = job_specs[columns["job"]]
+        columns |= {"id": TaskId(columns["id"]), "job": JobId(columns["job"])}
+        columns |= {"state": TaskState(columns["state"]), "attempts": tuple(columns["attempts"].split())}
+        return Task(**columns, shape=Shape.of(spec))
+    if kind is Attempt:
+        columns |= {"task": TaskId(columns["task"]), "state": TaskState(columns["state"])}
+        return Attempt(**columns, resources=job_specs[columns["task"].job].resources)
+    if kind is Worker:
+        resources = ResourceSpec(columns.pop("cpu"), columns.pop("memory"))
+        columns |= {"attributes": json.loads(columns["attributes"]), "past": tuple(columns["past"].split())}
+        return Worker(**columns, resources=resources)
+    return Endpoint(**columns | {"metadata": json.loads(columns["metadata"])})
+
+
+def _read_job(columns: dict[str, Any], job_specs: Mapping[str, JobSpec]) -> Job:
+    state, cause = columns.pop("verdict"), columns.pop("verdict_cause")
+    columns |= {"id": JobId(columns["id"]), "state": JobState(columns["state"])}
+    verdict = Verdict(JobState(state), cause) if state else None
+    return Job(**columns, spec=job_specs[columns["id"]], verdict=verdict)
+
+
+def read_spec(data: bytes) -> JobSpec:
+    return spec_from_proto(pb.JobSpec.FromString(data))
+
+
+def _plain(row: Row, *names: str) -> dict[str, Any]:
+    """Values as the driver wants them: it knows text, not the classes that we derive from it."""
+    values = {name: getattr(row, name) for name in names}
+    return {name: str(value) if isinstance(value, str) else value for name, value in values.items()}
+
+
+def _dump(cause: Cause | None) -> bytes | None:
+    return None if cause is None else cause_to_proto(cause).SerializeToString()
+
+
+def _load(data: bytes | None) -> Cause | None:
+    return None if data is None else cause_from_proto(pb.Cause.FromString(data))

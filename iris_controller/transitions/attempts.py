@@ -1,0 +1,144 @@
+"""The life of an attempt: placed, seen to go on, told to stop, ended. `end_attempt` alone ends one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from attrs import evolve
+
+from iris_api.jobs import Cause, TaskState
+from iris_controller.clock import Now
+from iris_controller.rows import Attempt, Endpoint, Job, Task, Worker
+from iris_controller.state import Draft, Index
+from iris_controller.transitions import jobs
+from iris_controller.transitions.causes import Blame, backoff, blame, state_after
+
+__all__ = ["advance", "drop_endpoints", "end_attempt", "order_stop", "place"]
+
+_HEALTHY: Final = 3600.0  # an attempt that ran so long, in seconds, does not count against the platform
+_ORDER: Final = (TaskState.ASSIGNED, TaskState.BUILDING, TaskState.RUNNING)
+
+
+def place(draft: Draft, task: Task, worker: Worker, uid: str, now: Now) -> bool:
+    """Hand a waiting task to a worker, unless its job or an ancestor has ended meanwhile."""
+    job = draft.get(Job, task.job)
+    if draft.get(Task, task.id).state is not TaskState.PENDING:
+        return False
+    if not jobs.ancestors_going_on(draft, job):
+        jobs.doom_orphan(draft, job, now)
+        return False
+    desired = evolve(worker, revision=worker.revision + 1)
+    draft.put(desired)
+    draft.put(
+        Attempt(
+            uid=uid,
+            task=task.id,
+            number=len(task.attempts),
+            worker=worker.id,
+            incarnation=worker.incarnation,
+            revision=desired.revision,
+            assigned=now.wall,
+            resources=task.shape.resources,
+        )
+    )
+    draft.put(evolve(task, state=TaskState.ASSIGNED, attempts=(*task.attempts, uid), expires=None))
+    return True
+
+
+def advance(draft: Draft, attempt: Attempt, state: TaskState, started: float, now: Now) -> None:
+    """A worker says that an attempt is BUILDING or RUNNING. Never goes back."""
+    if _ORDER.index(state) <= _ORDER.index(attempt.state):
+        return
+    running = state is TaskState.RUNNING
+    began = (started or now.wall) if running else attempt.started
+    draft.put(evolve(attempt, state=state, started=began))
+    draft.put(evolve(draft.get(Task, attempt.task), state=state))
+    jobs.refresh(draft, attempt.job, now, started=running)
+
+
+def order_stop(draft: Draft, attempt: Attempt, cause: Cause) -> None:
+    """Record why, before the exit is seen, and no longer desire it. The first order stays."""
+    if attempt.kill is not None:
+        return
+    draft.put(evolve(attempt, kill=cause))
+    worker = draft.find(Worker, attempt.worker)
+    if worker is not None:
+        draft.put(evolve(worker, revision=worker.revision + 1))
+
+
+def end_attempt(draft: Draft, attempt: Attempt, cause: Cause | None, now: Now) -> None:
+    """The attempt is gone, for `cause` (None: success). What it owned goes; its task ends or waits again."""
+    draft.put(
+        evolve(
+            attempt,
+            state=state_after(cause),
+            cause=cause,
+            finished=now.wall,
+        )
+    )
+    drop_endpoints(draft, draft.ids(Index.OWNED, attempt.uid))
+    jobs.end_submitted_by(draft, attempt, now)
+    task = draft.get(Task, attempt.task)
+    job = draft.get(Job, task.job)
+    if cause is not None and job.going_on and _may_retry(draft, job, task, cause):
+        _wait_again(draft, job, task, cause, now)
+        jobs.refresh(draft, job.id, now)
+    else:
+        jobs.end_task(draft, task, state_after(_final(job, cause)), _final(job, cause), now)
+
+
+def drop_endpoints(draft: Draft, uids: Iterable[str]) -> None:
+    for uid in uids:
+        draft.delete(Endpoint, uid)
+
+
+def _final(job: Job, cause: Cause | None) -> Cause | None:
+    """A task that would have had another attempt ends as its job was told to."""
+    if job.verdict is not None and cause is not None and blame(cause) is Blame.PLATFORM:
+        ordered = job.verdict.cause
+        return ordered if blame(ordered) is Blame.ORDER else jobs.sibling(ordered)
+    return cause
+
+
+def _may_retry(draft: Draft, job: Job, task: Task, cause: Cause) -> bool:
+    match blame(cause):
+        case Blame.USER:
+            return _paid(draft, task, Blame.USER) <= job.spec.max_retries_failure
+        case Blame.PLATFORM:
+            return _paid(draft, task, Blame.PLATFORM) <= job.spec.max_retries_preemption
+    return False
+
+
+def _paid(draft: Draft, task: Task, payer: Blame) -> int:
+    """How many attempts of a task a budget has paid for. Long healthy runs are free for the platform's:
+    else a service that lives for months would use up any budget."""
+    ended = (draft.get(Attempt, uid) for uid in task.attempts)
+    return sum(
+        1
+        for one in ended
+        if one.cause is not None
+        and blame(one.cause) is payer
+        and not (payer is Blame.PLATFORM and _uptime(one) >= _HEALTHY)
+    )
+
+
+def _uptime(attempt: Attempt) -> float:
+    if attempt.started is None or attempt.finished is None:
+        return 0.0
+    return attempt.finished - attempt.started
+
+
+def _wait_again(draft: Draft, job: Job, task: Task, cause: Cause, now: Now) -> None:
+    payer = blame(cause)
+    pause = backoff(payer, max(1, _paid(draft, task, payer)))
+    limit = job.spec.scheduling_timeout
+    draft.put(
+        evolve(
+            task,
+            state=TaskState.PENDING,
+            waiting_since=now.wall + pause,
+            not_before=now.mono + pause,
+            expires=None if limit is None else now.mono + pause + limit,
+        )
+    )

@@ -1,0 +1,61 @@
+"""What happens to a row when its time has come, and when that is."""
+
+from __future__ import annotations
+
+from attrs import evolve
+
+from iris_api.jobs import Cause, CauseKind, JobState, TaskState
+from iris_controller.clock import Now
+from iris_controller.rows import Endpoint, Job, Row, Task, Worker
+from iris_controller.state import Draft
+from iris_controller.transitions import jobs
+from iris_controller.transitions.workers import FORGET, GRACE, lose_worker
+
+__all__ = ["deadline_of", "expire"]
+
+
+def deadline_of(row: Row) -> float | None:
+    """When (monotonic) something is to happen to this row though nobody asks."""
+    if isinstance(row, Task):
+        if row.state is not TaskState.PENDING:
+            return None
+        return min((when for when in (row.not_before or None, row.expires) if when is not None), default=None)
+    if isinstance(row, Job):
+        return row.deadline if row.verdict is None else None
+    if isinstance(row, Worker):
+        return row.last_seen + (FORGET if row.lost else GRACE)
+    return row.expires if isinstance(row, Endpoint) else None
+
+
+def expire(draft: Draft, row: Row, waits_for: str, now: Now) -> None:
+    """Carry out what is due for a row. `waits_for`: why a task has no place."""
+    due = deadline_of(row)
+    if due is None or due > now.mono:
+        return
+    if isinstance(row, Job):
+        _job_timeout(draft, row, now)
+    elif isinstance(row, Task):
+        _task_due(draft, row, waits_for, now)
+    elif isinstance(row, Worker):
+        if row.lost:
+            draft.delete(Worker, row.id)
+        else:
+            lose_worker(draft, row, now)
+    elif isinstance(row, Endpoint):
+        draft.delete(Endpoint, row.uid)
+
+
+def _job_timeout(draft: Draft, job: Job, now: Now) -> None:
+    message = f"job {job.id} has run for longer than its timeout of {job.spec.timeout:g} s"
+    cause = Cause(kind=CauseKind.TIMEOUT, message=message)
+    jobs.doom(draft, job, JobState.FAILED, cause, cause, now)
+
+
+def _task_due(draft: Draft, task: Task, waits_for: str, now: Now) -> None:
+    if task.expires is not None and task.expires <= now.mono:
+        limit = draft.get(Job, task.job).spec.scheduling_timeout
+        message = f"no place was found within {limit:g} s: {waits_for}"
+        cause = Cause(kind=CauseKind.UNSCHEDULABLE, message=message)
+        jobs.end_task(draft, task, TaskState.UNSCHEDULABLE, cause, now)
+    else:
+        draft.put(evolve(task, not_before=0.0))

@@ -1,0 +1,130 @@
+"""The Workers service: what a worker calls."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from iris_api.errors import Refused
+from iris_api.jobs import TaskState
+from iris_api.platform import Exit, ExitKind
+from iris_api.rpc import cluster_pb2 as pb
+from iris_api.rpc.convert import exit_from_proto, member, resources_from_proto
+from iris_controller.core import Core, checked, seconds
+from iris_controller.logs import LogLine
+from iris_controller.polls import Hold
+from iris_controller.rows import Attempt, Job, Task, Worker
+from iris_controller.state import Index
+from iris_controller.status import run_spec
+from iris_controller.transitions.workers import Observed, Report, observe
+
+__all__ = ["WorkersService"]
+
+_HOLD: Final = 10.0  # seconds: three answers in the time after which a silent worker is lost
+_EXITED: Final = "EXITED"
+
+
+class WorkersService:
+    """Implements the generated Protocol."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self._polls: dict[str, Hold] = {}
+
+    async def reconcile(self, request: pb.ReconcileRequest, ctx: Any = None) -> pb.ReconcileReply:
+        with checked():
+            report = _report(request)
+        await self._core.loop.run(lambda draft, now: observe(draft, report, now))
+        if request.report_only or request.leaving:
+            worker = self._core.state.find(Worker, report.worker)
+            return pb.ReconcileReply(revision=worker.revision if worker else 0)
+        await self._until_newer(report, request)
+        return self._desire(report)
+
+    async def append_logs(self, request: pb.AppendLogsRequest, ctx: Any = None) -> pb.AppendLogsReply:
+        """Entries of an attempt that is not known any more are taken and dropped: nobody can ask for them."""
+        task = self._core.state.find(Task, request.task_id)
+        if task is None or request.attempt_uid not in task.attempts:
+            return pb.AppendLogsReply(next=request.first + len(request.entries))
+        lines = [LogLine(one.timestamp_us, one.source, one.data) for one in request.entries]
+        following = await self._core.on_disk(
+            self._core.logs.append, task.id, request.attempt_uid, request.first, lines
+        )
+        self._core.polls.wake([("logs", task.id)])
+        return pb.AppendLogsReply(next=following)
+
+    async def _until_newer(self, report: Report, request: pb.ReconcileRequest) -> None:
+        """Hold the answer until there is news. A newer poll of the same worker has this one answered."""
+        hold_time = seconds(request.hold_ms, _HOLD)
+        with self._core.polls.hold(("worker", report.worker), hold_time) as hold:
+            older = self._polls.get(report.worker)
+            self._polls[report.worker] = hold
+            if older is not None:
+                older.wake()
+            try:
+                while self._is_waiting(report, hold):
+                    await hold.wait()
+            finally:
+                if self._polls.get(report.worker) is hold:
+                    del self._polls[report.worker]
+
+    def _is_waiting(self, report: Report, hold: Hold) -> bool:
+        worker = self._core.state.find(Worker, report.worker)
+        return (
+            worker is not None
+            and worker.incarnation == report.incarnation
+            and worker.revision <= report.known_revision
+            and self._polls.get(report.worker) is hold
+            and not hold.over
+        )
+
+    def _desire(self, report: Report) -> pb.ReconcileReply:
+        """Everything that the worker should have; how to run only what it did not name."""
+        state = self._core.state
+        worker = state.find(Worker, report.worker)
+        if worker is None or worker.incarnation != report.incarnation:
+            raise Refused("aborted", f"worker {report.worker} runs in a newer process, or has left")
+        reply = pb.ReconcileReply(revision=worker.revision)
+        for uid in state.walk(Index.HELD, worker.id):
+            attempt = state.get(Attempt, uid)
+            if attempt.kill is not None:
+                continue
+            desired = reply.attempts.add(uid=uid)
+            if uid not in report.attempts:
+                task = state.get(Task, attempt.task)
+                desired.run.CopyFrom(run_spec(state.get(Job, task.job), task))
+        return reply
+
+
+def _report(request: pb.ReconcileRequest) -> Report:
+    """Raises Refused or InvalidSpec. An identity is never made up: two workers would share it."""
+    for name in ("worker_id", "incarnation"):
+        if not getattr(request, name):
+            raise Refused("invalid_argument", f"a worker must send its {name}")
+    worker = request.worker
+    return Report(
+        worker=request.worker_id,
+        incarnation=request.incarnation,
+        sequence=request.sequence,
+        pool=worker.pool,
+        slice=worker.slice,
+        resources=resources_from_proto(worker.resources),
+        attributes=dict(worker.attributes),
+        advertise_host=worker.advertise_host,
+        version=worker.version,
+        attempts={one.uid: _observed(one) for one in request.attempts},
+        known_revision=request.known_revision,
+        leaving=request.leaving,
+    )
+
+
+def _observed(message: pb.ObservedAttempt) -> Observed:
+    if message.state != _EXITED:
+        return Observed(state=member(TaskState, message.state, "observed state"), started=message.started)
+    known = message.HasField("exit")
+    return Observed(
+        state=TaskState.RUNNING,
+        exit=exit_from_proto(message.exit) if known else Exit(kind=ExitKind.UNKNOWN),
+        stopped=message.stopped,
+        last_lines=tuple(message.last_lines),
+        started=message.started,
+    )
