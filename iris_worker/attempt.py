@@ -1,0 +1,122 @@
+"""One attempt on this worker: built, started, waited for, its output drained, its end reported."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from attrs import evolve, field, frozen
+
+from iris_api.errors import IrisError
+from iris_api.jobs import TaskState
+from iris_api.platform import Exit, ExitKind, Sandbox
+from iris_worker.errors import BadBundle
+from iris_worker.logs import AttemptLog
+
+__all__ = ["AttemptRun", "Observation"]
+
+_log = logging.getLogger("iris.worker")
+_DRAIN: Final = 3600.0  # seconds for which the end of an attempt waits for its output to arrive
+
+
+@frozen(kw_only=True)
+class Observation:
+    """What the controller is told of an attempt. `exit` once its sandbox is gone; `stopped`: it had been
+    signalled before; `started` in Unix seconds, 0 before."""
+
+    uid: str
+    state: TaskState | None = TaskState.BUILDING  # None: it is over
+    exit: Exit | None = None
+    stopped: bool = False
+    last_lines: tuple[str, ...] = ()
+    started: float = field(default=0.0)
+
+
+class AttemptRun:
+    """Owned by the thread that `live` runs in; `stop` and `observation` are for any thread."""
+
+    def __init__(
+        self,
+        uid: str,
+        log: AttemptLog,
+        *,
+        start: Callable[[AttemptRun], Sandbox],
+        directory: Path,
+        changed: Callable[[], None],
+    ) -> None:
+        """`start` builds what the attempt needs below `directory` and starts its sandbox."""
+        self.uid, self.log, self.directory = uid, log, directory
+        self._start, self._changed = start, changed
+        self._lock = threading.Lock()
+        self._observation = Observation(uid=uid)
+        self._sandbox: Sandbox | None = None
+        self._grace: float | None = None
+
+    @property
+    def observation(self) -> Observation:
+        return self._observation
+
+    @property
+    def ended(self) -> bool:
+        return self._observation.exit is not None
+
+    def stop(self, grace: float) -> None:
+        """End it; at once if it has not started. Returns at once."""
+        with self._lock:
+            self._grace = grace if self._grace is None else min(grace, self._grace)
+            sandbox = self._sandbox
+            if sandbox is not None and sandbox.wait(0) is None:
+                self._observation = evolve(self._observation, stopped=True)
+        if sandbox is not None:
+            sandbox.stop(grace)
+
+    def live(self, stop: threading.Event) -> None:
+        """The attempt's whole life. Never raises: what goes wrong is how the attempt ended."""
+        try:
+            end = self._run()
+        except Exception as error:
+            _log.exception("attempt %s could not be followed to its end", self.uid)
+            end = Exit(kind=ExitKind.UNKNOWN, message=f"{type(error).__name__}: {error}")
+        self._drain(stop)
+        lines = self.log.last_lines()
+        self._observation = evolve(self._observation, state=None, exit=end, last_lines=lines)
+        self._changed()
+
+    def remove(self) -> None:
+        """Its end is acknowledged: leave nothing on the disk."""
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def _run(self) -> Exit:
+        if self._grace is None:
+            try:
+                sandbox = self._start(self)
+            except BadBundle as error:
+                return Exit(kind=ExitKind.ENVIRONMENT, message=str(error))
+            except IrisError as error:
+                return Exit(kind=ExitKind.ENVIRONMENT, message=f"it could not be started: {error}")
+            return self._follow(sandbox)
+        self._observation = evolve(self._observation, stopped=True)
+        return Exit(kind=ExitKind.UNKNOWN, message="it was stopped before it started")
+
+    def _follow(self, sandbox: Sandbox) -> Exit:
+        with self._lock:
+            self._sandbox, grace = sandbox, self._grace
+            self._observation = evolve(self._observation, state=TaskState.RUNNING, started=time.time())
+        if grace is not None:
+            self.stop(grace)
+        self._changed()
+        end = sandbox.wait()
+        assert end is not None  # without a timeout, wait returns the Exit
+        return end
+
+    def _drain(self, stop: threading.Event) -> None:
+        """All output first, then the end. A worker that ends does not wait for an absent controller."""
+        until = time.monotonic() + _DRAIN
+        while time.monotonic() < until and not self.log.wait_sent(0.5):
+            if stop.is_set():
+                return

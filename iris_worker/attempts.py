@@ -1,0 +1,153 @@
+"""All attempts on this worker: what is here, what to start and stop, what may be forgotten."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import threading
+import time
+from functools import partial
+
+from iris_api.ids import new_uid
+from iris_api.platform import Runtime, Sandbox
+from iris_api.rpc import cluster_pb2 as pb
+from iris_api.rpc.convert import exit_to_proto, resources_to_proto
+from iris_api.rpc.version import VERSION
+from iris_api.threads import ThreadContainer
+from iris_worker.attempt import AttemptRun
+from iris_worker.config import WorkerConfig
+from iris_worker.launch import Launcher, read_task_id
+from iris_worker.logs import AttemptLog, LogPusher
+from iris_worker.ports import Ports
+from iris_worker.reconcile import reconcile
+
+__all__ = ["Attempts"]
+
+_log = logging.getLogger("iris.worker")
+
+
+class Attempts:
+    """Safe from several threads. `changed` is set whenever there is something new to tell."""
+
+    def __init__(
+        self,
+        config: WorkerConfig,
+        runtime: Runtime,
+        pusher: LogPusher,
+        changed: threading.Event,
+        threads: ThreadContainer,
+    ) -> None:
+        self._config, self._runtime, self._pusher = config, runtime, pusher
+        self._changed, self._threads = changed, threads
+        self._directory = config.directory / "attempts"
+        self._incarnation = new_uid()
+        self._ports = Ports()
+        self._launcher = Launcher(config, runtime, self._ports)
+        self._lock = threading.Lock()
+        self._runs: dict[str, AttemptRun] = {}
+        self._sequence = self._known_revision = 0
+
+    def adopt(self) -> None:
+        """Take over what an earlier process of this worker left, and remove what nobody holds."""
+        logs: dict[str, AttemptLog] = {}
+
+        def log_of(uid: str) -> AttemptLog:
+            return logs.setdefault(uid, AttemptLog(uid, read_task_id(self._directory / uid), self._pusher))
+
+        for sandbox in self._runtime.adopt(log_of):
+            self._begin(sandbox.uid, log_of(sandbox.uid), partial(_as_it_is, sandbox))
+        if self._directory.is_dir():
+            for left in self._directory.iterdir():
+                if left.name not in self._runs:
+                    shutil.rmtree(left, ignore_errors=True)
+
+    def act(self, desire: pb.ReconcileReply) -> None:
+        """Start what is new in it and stop what is not in it any more."""
+        runs = self._all()
+        specs = {attempt.uid: attempt for attempt in desire.attempts}
+        plan = reconcile(
+            {uid: attempt.HasField("run") for uid, attempt in specs.items()},
+            runs.keys(),
+            {uid for uid, run in runs.items() if run.ended},
+        )
+        for uid in plan.start:
+            spec = specs[uid].run
+            log = AttemptLog(uid, spec.task_id, self._pusher)
+            self._begin(uid, log, partial(self._launcher.start, spec=spec))
+        for uid in plan.stop:
+            runs[uid].stop(self._config.stop_grace)
+        with self._lock:
+            self._known_revision = desire.revision
+
+    def observe(self) -> pb.ReconcileRequest:
+        """Everything that is here, numbered in the order of looking."""
+        with self._lock:
+            self._sequence += 1
+            request = pb.ReconcileRequest(
+                worker_id=self._config.worker_id,
+                incarnation=self._incarnation,
+                sequence=self._sequence,
+                known_revision=self._known_revision,
+                worker=self._description(),
+            )
+            for run in self._runs.values():
+                request.attempts.append(_observed(run))
+        return request
+
+    def forget(self, told: pb.ReconcileRequest) -> None:
+        """The controller has taken `told`: what had ended in it is acknowledged."""
+        for observed in told.attempts:
+            if observed.state != "EXITED":
+                continue
+            with self._lock:
+                run = self._runs.pop(observed.uid, None)
+            if run is not None:
+                self._ports.release(run.uid)
+                self._runtime.forget(run.uid)
+                run.remove()
+
+    def end_all(self, deadline: float) -> None:
+        """Stop everything and wait until it is gone, or until `deadline` (monotonic seconds)."""
+        runs = self._all().values()
+        for run in runs:
+            run.stop(min(self._config.stop_grace, max(0.0, deadline - time.monotonic() - 1.0)))
+        while time.monotonic() < deadline and not all(run.ended for run in runs):
+            self._changed.wait(0.05)
+            self._changed.clear()
+
+    def _all(self) -> dict[str, AttemptRun]:
+        with self._lock:
+            return dict(self._runs)
+
+    def _begin(self, uid: str, log: AttemptLog, start: partial[Sandbox]) -> None:
+        run = AttemptRun(uid, log, start=start, directory=self._directory / uid, changed=self._changed.set)
+        with self._lock:
+            self._runs[uid] = run
+        self._threads.spawn(run.live, name=uid)
+
+    def _description(self) -> pb.WorkerDescription:
+        config = self._config
+        return pb.WorkerDescription(
+            pool=config.pool,
+            slice=config.slice_id,
+            resources=resources_to_proto(config.resources),
+            attributes=dict(config.attributes),
+            advertise_host=config.advertise_host,
+            version=VERSION,
+        )
+
+
+def _as_it_is(sandbox: Sandbox, _run: AttemptRun) -> Sandbox:
+    return sandbox
+
+
+def _observed(run: AttemptRun) -> pb.ObservedAttempt:
+    seen = run.observation
+    return pb.ObservedAttempt(
+        uid=seen.uid,
+        state="EXITED" if seen.exit is not None else str(seen.state),
+        exit=exit_to_proto(seen.exit) if seen.exit is not None else None,
+        stopped=seen.stopped,
+        last_lines=seen.last_lines,
+        started=seen.started,
+    )

@@ -1,0 +1,71 @@
+"""From a run spec to a sandbox: workspace, ports, identity, environment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from iris_api.ids import TaskId
+from iris_api.job_info import JobInfo
+from iris_api.platform import Launch, Runtime, Sandbox
+from iris_api.rpc import cluster_pb2 as pb
+from iris_api.rpc.convert import entry_from_proto, resources_from_proto
+from iris_worker.attempt import AttemptRun
+from iris_worker.bundle import Bundles
+from iris_worker.config import WorkerConfig
+from iris_worker.ports import Ports
+
+__all__ = ["Launcher", "read_task_id"]
+
+_TASK_FILE = "task"
+
+
+class Launcher:
+    """Starts attempts on one runtime. Safe from several threads."""
+
+    def __init__(self, config: WorkerConfig, runtime: Runtime, ports: Ports) -> None:
+        self._config, self._runtime, self._ports = config, runtime, ports
+        self._bundles = Bundles(config.directory / "bundles", config.controller_address, config.token)
+
+    def start(self, run: AttemptRun, spec: pb.RunSpec) -> Sandbox:
+        """Build and start. Raises BadBundle, PlatformError."""
+        workdir = run.directory / "work"
+        workdir.mkdir(parents=True, exist_ok=True)
+        (run.directory / _TASK_FILE).write_text(spec.task_id)
+        if spec.environment.bundle:
+            self._bundles.unpack(spec.environment.bundle, workdir)
+        env = {**self._config.default_env, **spec.environment.env_vars}
+        return self._runtime.start(
+            Launch(
+                uid=run.uid,
+                entry=entry_from_proto(spec.entry),
+                info=self._identity(run.uid, spec, env),
+                env=env,
+                workdir=workdir,
+                limits=resources_from_proto(spec.resources),
+                output=run.log,
+            )
+        )
+
+    def _identity(self, uid: str, spec: pb.RunSpec, env: dict[str, str]) -> JobInfo:
+        config = self._config
+        return JobInfo(
+            job_id=TaskId(spec.task_id).job,
+            task_index=spec.task_index,
+            num_tasks=spec.num_tasks,
+            attempt_uid=uid,
+            worker_id=config.worker_id,
+            controller_address=config.controller_address,
+            advertise_host=config.advertise_host,
+            ports=self._ports.take(uid, list(spec.ports)),
+            token=config.token,
+            transport=config.transport,
+            env=env,
+        )
+
+
+def read_task_id(directory: Path) -> str:
+    """The task of an attempt that an earlier process of this worker started; empty if unknown."""
+    try:
+        return (directory / _TASK_FILE).read_text()
+    except OSError:
+        return ""

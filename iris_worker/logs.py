@@ -1,0 +1,150 @@
+"""The output of attempts on its way to the controller: in order, each line once, bounded in memory."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from typing import Final
+
+from iris_api.errors import IrisError, Refused
+from iris_api.rpc import cluster_pb2 as pb
+from iris_api.rpc.client import RpcClient
+
+__all__ = ["AttemptLog", "LogPusher"]
+
+_log = logging.getLogger("iris.worker.logs")
+_BATCH: Final = 4000  # entries in one request
+_BATCH_BYTES: Final = 4 * 2**20
+_MOST_BYTES: Final = 64 * 2**20  # held of one attempt while the controller is away
+_TAIL: Final = 50  # lines kept for the report of the end
+_PAUSES: Final = (0.1, 0.2, 0.5, 1.0, 2.0)  # seconds between tries while the controller is away
+
+
+class AttemptLog:
+    """The LogSink of one attempt. `write` never blocks: above the bound lines are dropped and counted."""
+
+    def __init__(self, uid: str, task_id: str, pusher: LogPusher) -> None:
+        self.uid, self.task_id = uid, task_id
+        self._pusher = pusher
+        self._lock = threading.Lock()
+        self._empty = threading.Condition(self._lock)
+        self._waiting: deque[pb.LogEntry] = deque()
+        self._bytes = self._dropped = self._sent = 0
+        self._tail: deque[str] = deque(maxlen=_TAIL)
+
+    def write(self, source: str, data: str, timestamp_us: int) -> None:
+        entry = pb.LogEntry(timestamp_us=timestamp_us, source=source, data=data)
+        with self._lock:
+            self._tail.append(data)
+            if self._bytes > _MOST_BYTES:
+                self._dropped += 1
+                return
+            self._append(entry)
+        self._pusher.has_news(self)
+
+    def last_lines(self) -> tuple[str, ...]:
+        with self._lock:
+            return tuple(self._tail)
+
+    def wait_sent(self, timeout: float | None) -> bool:
+        """Block until the controller has all of it; False on expiry."""
+        with self._empty:
+            return self._empty.wait_for(lambda: not self._waiting, timeout)
+
+    def batch(self) -> pb.AppendLogsRequest | None:
+        """What to send next; None if the controller has all."""
+        with self._lock:
+            if not self._waiting:
+                return None
+            request = pb.AppendLogsRequest(attempt_uid=self.uid, task_id=self.task_id, first=self._sent)
+            size = 0
+            for entry in self._waiting:
+                size += len(entry.data)
+                request.entries.append(entry)
+                if len(request.entries) >= _BATCH or size >= _BATCH_BYTES:
+                    break
+            return request
+
+    def sent_up_to(self, index: int) -> None:
+        """The controller has every entry before `index`."""
+        with self._lock:
+            while self._waiting and self._sent < index:
+                self._bytes -= len(self._waiting.popleft().data)
+                self._sent += 1
+            if self._dropped and not self._waiting:
+                text = f"[iris: {self._dropped} lines dropped: the controller was away]"
+                self._append(pb.LogEntry(timestamp_us=time.time_ns() // 1000, source="log", data=text))
+                self._dropped = 0
+            self._empty.notify_all()
+
+    def discard(self) -> None:
+        """Nobody wants it."""
+        with self._lock:
+            self._sent += len(self._waiting)
+            self._waiting.clear()
+            self._bytes = 0
+            self._empty.notify_all()
+
+    def _append(self, entry: pb.LogEntry) -> None:
+        self._waiting.append(entry)
+        self._bytes += len(entry.data)
+
+
+class LogPusher:
+    """Sends the logs of all attempts, from one thread that `run` is."""
+
+    def __init__(self, rpc: RpcClient) -> None:
+        self._rpc = rpc
+        self._lock = threading.Lock()
+        self._news = threading.Event()
+        self._pending: dict[AttemptLog, None] = {}
+
+    def has_news(self, log: AttemptLog) -> None:
+        with self._lock:
+            self._pending[log] = None
+        self._news.set()
+
+    def wake(self) -> None:
+        """Let `run` look at its stop event."""
+        self._news.set()
+
+    def run(self, stop: threading.Event) -> None:
+        """Send what comes until `stop`; while the controller is away, wait and try again."""
+        failures = 0
+        while not stop.is_set():
+            self._news.wait()
+            self._news.clear()
+            while not stop.is_set() and (log := self._next()) is not None:
+                if self._send(log):
+                    failures = 0
+                else:
+                    self.has_news(log)
+                    stop.wait(_PAUSES[min(failures, len(_PAUSES) - 1)])
+                    failures += 1
+
+    def _next(self) -> AttemptLog | None:
+        with self._lock:
+            log = next(iter(self._pending), None)
+            if log is not None:
+                del self._pending[log]
+            return log
+
+    def _send(self, log: AttemptLog) -> bool:
+        """All that `log` holds; False if the controller could not be reached."""
+        while (request := log.batch()) is not None:
+            try:
+                reply = self._rpc.call("/iris.cluster.v1.Workers/AppendLogs", request, pb.AppendLogsReply)
+            except Refused as refused:
+                if refused.code in ("unavailable", "resource_exhausted", "unauthenticated"):
+                    return False
+                _log.warning("the controller does not take the output of %s: %s", log.task_id, refused)
+                log.discard()
+            except IrisError:
+                return False
+            else:
+                if reply.next <= request.first:
+                    return False
+                log.sent_up_to(reply.next)
+        return True

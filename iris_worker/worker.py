@@ -1,0 +1,148 @@
+"""Worker: two loops between a controller's desire and this machine's attempts.
+
+PULL asks what should be here and acts on it. PUSH says what is here as soon as that has changed. Every
+request carries all that is here, numbered, so that none can be lost and an old one cannot undo a new one.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from typing import Final
+
+from iris_api.errors import Refused, TransportError
+from iris_api.platform import Runtime
+from iris_api.rpc import cluster_pb2 as pb
+from iris_api.rpc.client import RpcClient
+from iris_api.threads import ThreadContainer, get_thread_registry
+from iris_worker.attempts import Attempts
+from iris_worker.config import WorkerConfig
+from iris_worker.logs import LogPusher
+
+__all__ = ["Worker"]
+
+_log = logging.getLogger("iris.worker")
+_PATH: Final = "/iris.cluster.v1.Workers/Reconcile"
+_HOLD: Final = 10.0  # seconds that the controller may sit on a poll
+_ANSWER: Final = 10.0  # seconds for the answer itself
+_GOODBYE: Final = 2.0  # seconds for the last word
+_PAUSES: Final = (0.1, 0.2, 0.5, 1.0, 2.0)  # seconds between tries while the controller is away
+_QUIET: Final = 30.0  # seconds between log lines about one trouble
+
+
+class Worker:
+    """`start` and `stop` once each."""
+
+    def __init__(
+        self, config: WorkerConfig, runtime: Runtime, *, threads: ThreadContainer | None = None
+    ) -> None:
+        self.config = config
+        owner = threads if threads is not None else get_thread_registry().container
+        self._threads = owner.child(f"worker-{config.worker_id}")
+        self._pull_rpc, self._push_rpc, self._logs_rpc = (
+            RpcClient(config.controller_address, config.token) for _ in range(3)
+        )
+        self._changed = threading.Event()
+        self._closing = threading.Event()
+        self._pusher = LogPusher(self._logs_rpc)
+        self._attempts = Attempts(
+            config, runtime, self._pusher, self._changed, self._threads.child("attempts")
+        )
+        self._trouble = ""
+        self._said_at = -_QUIET
+        self._evicted = ""
+
+    def start(self) -> None:
+        """Take over what an earlier process with this id left, then serve. Returns at once."""
+        self._attempts.adopt()
+        self._threads.spawn_loop(self._pusher.run, name="logs")
+        self._threads.spawn_loop(self._push, name="push")
+        self._threads.spawn_loop(self._pull, name="pull")
+
+    def is_alive(self) -> bool:
+        """True until it is stopped, or told by its controller that a newer process has its id."""
+        return not (self._closing.is_set() or self._evicted)
+
+    def trouble(self) -> list[str]:
+        """Why it does not do its work; empty while it does."""
+        return [text for text in (self._evicted, self._trouble, *self._threads.unhealthy()) if text]
+
+    def stop(self, timeout: float = 10.0) -> None:
+        """End all attempts, report them and leave; blocks for at most `timeout` seconds. Idempotent."""
+        if self._closing.is_set():
+            return
+        self._closing.set()
+        deadline = time.monotonic() + timeout
+        self._attempts.end_all(deadline - _GOODBYE)
+        if not self._evicted:
+            self._say_goodbye()
+        self._changed.set()
+        self._pusher.wake()
+        for client in (self._pull_rpc, self._push_rpc, self._logs_rpc):
+            client.close()
+        self._threads.stop(max(0.5, deadline - time.monotonic()))
+
+    def _say_goodbye(self) -> None:
+        request = self._attempts.observe()
+        request.report_only = request.leaving = True
+        try:
+            self._push_rpc.call(_PATH, request, pb.ReconcileReply, timeout=_GOODBYE)
+        except TransportError as error:
+            _log.info("worker %s leaves without a word: %s", self.config.worker_id, error)
+        else:
+            self._attempts.forget(request)
+
+    def _pull(self, stop: threading.Event) -> None:
+        failures = 0
+        while self.is_alive() and not stop.is_set():
+            request = self._attempts.observe()
+            request.hold_ms = int(_HOLD * 1000)
+            reply = self._call(self._pull_rpc, request, _HOLD + _ANSWER)
+            if reply is None:
+                self._closing.wait(_PAUSES[min(failures, len(_PAUSES) - 1)])
+                failures += 1
+            elif self.is_alive():
+                failures = 0
+                self._attempts.forget(request)
+                self._attempts.act(reply)
+
+    def _push(self, stop: threading.Event) -> None:
+        while self._changed.wait() and self.is_alive() and not stop.is_set():
+            self._changed.clear()
+            request = self._attempts.observe()
+            request.report_only = True
+            if self._call(self._push_rpc, request, _ANSWER) is None:
+                self._changed.set()
+                self._closing.wait(_PAUSES[-1])
+            else:
+                self._attempts.forget(request)
+
+    def _call(self, rpc: RpcClient, request: pb.ReconcileRequest, timeout: float) -> pb.ReconcileReply | None:
+        """The controller's answer, or None where it has none now."""
+        try:
+            reply = rpc.call(_PATH, request, pb.ReconcileReply, timeout=timeout)
+        except Refused as refused:
+            if refused.code == "aborted":
+                self._evict(str(refused))
+            self._note(refused)
+        except TransportError as error:
+            self._note(error)
+        else:
+            self._trouble = ""
+            return reply
+        return None
+
+    def _evict(self, why: str) -> None:
+        """A newer process has this worker's id: what runs here is not wanted any more."""
+        _log.error("worker %s ends: %s", self.config.worker_id, why)
+        self._evicted = why
+        self._threads.spawn(lambda _stop: self._attempts.end_all(time.monotonic() + _ANSWER), name="evict")
+
+    def _note(self, error: TransportError) -> None:
+        if self._closing.is_set():
+            return
+        self._trouble = f"worker {self.config.worker_id} gets no answer from its controller: {error}"
+        if time.monotonic() - self._said_at > _QUIET:
+            self._said_at = time.monotonic()
+            _log.warning("%s; it goes on trying", self._trouble)
