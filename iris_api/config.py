@@ -13,6 +13,7 @@ from iris_api._config.parse import find_config, load_config, parse_config
 from iris_api._config.pools import BoundPool, bind_pools
 from iris_api._config.select import Selected, Selection, load_selection, select
 from iris_api._config.structure import structure_table
+from iris_api._config.toml import to_toml
 from iris_api._config.values import ClusterConfig, Config, ControllerConfig, PluginTable, PoolConfig
 
 __all__ = [
@@ -31,4 +32,5 @@ __all__ = [
     "parse_config",
     "select",
     "structure_table",
+    "to_toml",
 ]

@@ -42,7 +42,7 @@ def find_config(path: Path | str | None = None) -> Path | None:
         default = Path(_FILE)
         return default.absolute() if default.is_file() else None
     found = Path(named).expanduser().absolute()
-    if not found.is_file():
+    if not found.exists():
         raise ConfigError([f"no such file{'' if path else ' (IRIS_CONFIG names it)'}"], source=str(found))
     return found
 
