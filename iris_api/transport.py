@@ -10,6 +10,7 @@ from typing import Final
 from attrs import field, frozen
 
 from iris_api.credentials import Token
+from iris_api.threads import ThreadContainer
 
 __all__ = [
     "DEFAULT_TIMEOUT",
@@ -69,13 +70,15 @@ Handler = Callable[[Request], Reply]
 class Bind:
     """Where to listen and whom to let in. Port 0 picks a port. A host that is not a loopback address
     needs a token. `advertise_host` is the host in the address that others are told; default `host`.
-    At most `max_concurrency` handlers run at once; the others wait."""
+    At most `max_concurrency` handlers run at once; the others wait. `threads` owns the listener's
+    threads; without it the registry's container does."""
 
     host: str = "127.0.0.1"
     port: int = 0
     advertise_host: str = ""
     token: Token | None = None
     max_concurrency: int = field(default=128)
+    threads: ThreadContainer | None = None
 
 
 class Listener(ABC):

@@ -44,12 +44,13 @@ class ThreadContainer:
     ) -> None:
         self.stop()
 
-    def spawn(self, target: Target, name: str) -> ManagedThread:
+    def spawn(self, target: Target, name: str, on_stop: Callable[[], None] | None = None) -> ManagedThread:
         """Run `target(stop_event)` once on a thread of its own. Does not block.
 
-        An exception of the target is logged with its traceback and makes `unhealthy` report the thread.
+        `on_stop` is called once the stop event is set, maybe more than once, by whoever stops the thread:
+        it wakes a target that waits for something else. An exception of the target is logged with its traceback and makes `unhealthy` report the thread.
         """
-        return self._spawn(target, name)
+        return self._spawn(target, name, on_stop)
 
     def spawn_loop(self, target: Target, name: str, restart: Backoff | None = None) -> ManagedThread:
         """Run `target(stop_event)`, and run it again after a back-off whenever it raises. Does not block.

@@ -107,31 +107,35 @@ class RpcApp:
 
 
 async def _run(
-    method: Method, body: bytes, seconds: float | None, receive: Receive, path: str
+    method: Method, body: bytes | bytearray, seconds: float | None, receive: Receive, path: str
 ) -> Message | None:
     """The reply; None if the client has gone."""
     try:
-        request = method.request_type.FromString(body)
+        request = method.request_type.FromString(bytes(body))
     except DecodeError as error:
         name = method.request_type.DESCRIPTOR.name
         raise Refused("invalid_argument", f"the request is no {name}") from error
-    watch = DisconnectWatch(receive)
+    watch = DisconnectWatch(receive, seconds)
     try:
-        async with asyncio.timeout(seconds):
-            return await method.handler(request)
+        return await method.handler(request)
     except Refused:
         raise
-    except TimeoutError as error:
-        raise Refused("deadline_exceeded", f"{path} did not end within {seconds} s") from error
     except asyncio.CancelledError as error:
-        if watch.gone:
-            return None
-        raise Refused("unavailable", "the server is stopping") from error
+        _check_cut_off(watch, path, error)
+        return None
     except Exception as error:
         _log.exception("%s failed", path)
         raise Refused("internal", f"{path} failed: {type(error).__name__}: {error}") from error
     finally:
         watch.end()
+
+
+def _check_cut_off(watch: DisconnectWatch, path: str, error: BaseException) -> None:
+    """Raise what a cancelled handler means for a client that is still there."""
+    if watch.expired:
+        raise Refused("deadline_exceeded", f"{path} did not end within the client's deadline") from error
+    if not watch.gone:
+        raise Refused("unavailable", "the server is stopping") from error
 
 
 def timeout_of(scope: Scope) -> float | None:

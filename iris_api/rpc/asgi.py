@@ -38,8 +38,9 @@ HTTP_STATUS: Final = {
 _JSON: Final = b"application/json"
 
 
-async def read_body(receive: Receive, limit: int) -> bytes | None:
-    """The whole body; None if the client has gone. Raises Refused when it is over `limit` bytes."""
+async def read_body(receive: Receive, limit: int) -> bytes | bytearray | None:
+    """The whole body, a large one in memory that may be written to; None if the client has gone.
+    Raises Refused when it is over `limit` bytes."""
     message = await receive()
     if message["type"] == "http.request" and not message.get("more_body"):
         body = message.get("body", b"")
@@ -51,14 +52,14 @@ async def read_body(receive: Receive, limit: int) -> bytes | None:
         size += len(parts[-1])
         _within(b"", size, limit)
         if not message.get("more_body"):
-            return b"".join(parts)
+            return bytearray().join(parts)
         message = await receive()
     return None
 
 
 def _within(body: bytes, size: int, limit: int) -> bytes:
     if size > limit:
-        raise Refused("resource_exhausted", f"the request is over the limit of {limit} bytes")
+        raise Refused("out_of_range", f"the request is over the limit of {limit} bytes")
     return body
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import select
 import socket
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 import httptools
@@ -18,7 +18,7 @@ Body = bytes | bytearray | memoryview
 
 _CHUNK: Final = 65536
 _MAX_PARTS: Final = 512  # below IOV_MAX
-_GONE: Final = select.POLLIN | select.POLLRDHUP
+_GONE: Final = select.POLLIN | getattr(select, "POLLRDHUP", 0)
 
 
 class Response:
@@ -45,6 +45,12 @@ class Response:
 
     def on_message_complete(self) -> None:
         self.complete = True
+
+    @property
+    def keeps_alive(self) -> bool:
+        """Whether another request may follow on the connection, once the reply is complete."""
+        sized = b"content-length" in self.headers or b"transfer-encoding" in self.headers
+        return sized and self.headers.get(b"connection", b"").lower() != b"close"
 
     @property
     def content_type(self) -> bytes:
@@ -119,32 +125,17 @@ class Connection:
             response.body = self._read_sized(response, length)
         else:
             response.body = self._read_parsed(response, limit)
-        self.reusable = response.headers.get(b"connection", b"").lower() != b"close" and (
-            length >= 0 or b"transfer-encoding" in response.headers
-        )
+        self.reusable = response.keeps_alive
         return response
 
     def read_head(self) -> Response:
         """The reply as soon as its headers are there; `body` is not set yet."""
         response = self.response
-        self._feed()
+        self.receive()
         while not response.headers_complete:
             self._arm()
-            self._feed()
-        response.status = self._parser.get_status_code()
+            self.receive()
         return response
-
-    def read_chunks(self) -> Iterator[Body]:
-        """The body as it comes, after `read_head`; the connection is reusable once it has ended."""
-        response = self.response
-        while True:
-            chunks, response.chunks = response.chunks, []
-            yield from chunks
-            if response.complete:
-                self.reusable = response.headers.get(b"connection", b"").lower() != b"close"
-                return
-            self._arm()
-            self._feed()
 
     def _read_sized(self, response: Response, length: int) -> Body:
         """Receive straight into one buffer of the right size: large bodies are not copied."""
@@ -170,10 +161,12 @@ class Connection:
             if sum(len(chunk) for chunk in response.chunks) > limit:
                 raise Lost(f"{self._label}: the reply is over the limit of {limit} bytes")
             self._arm()
-            self._feed()
+            self.receive()
         return response.chunks[0] if len(response.chunks) == 1 else b"".join(response.chunks)
 
-    def _feed(self) -> None:
+    def receive(self) -> None:
+        """Receive once and parse; what has come is in `response`. Does not block on a readable socket.
+        Raises as `read` does."""
         try:
             data = self.sock.recv(_CHUNK)
         except OSError as error:
@@ -185,6 +178,8 @@ class Connection:
         except httptools.HttpParserError as error:
             sentence = f"{self._label}: this is no Iris server: {data[:60]!r} is not HTTP"
             raise Refused("unimplemented", sentence) from error
+        if self.response.headers_complete and not self.response.status:
+            self.response.status = self._parser.get_status_code()
 
     def _arm(self) -> None:
         left = self._deadline - time.monotonic()
@@ -204,7 +199,7 @@ class Connection:
     def _seen(self) -> str:
         if not self.response.headers_complete:
             return "nothing received after the request was sent"
-        return f"in the middle of a reply with status {self._parser.get_status_code()}"
+        return f"in the middle of a reply with status {self.response.status}"
 
     def abort(self) -> None:
         """Wake the thread that waits on it, from another one."""

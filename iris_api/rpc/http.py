@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -20,6 +20,7 @@ __all__ = ["DEFAULT_LIMIT", "HttpPool", "split_address"]
 DEFAULT_LIMIT: Final = 64 * 1024 * 1024  # bytes of a reply
 _TAIL: Final = b"%bconnect-timeout-ms: %d\r\ncontent-length: %d\r\n\r\n"
 _MAX_IDLE: Final = 16
+_CONNECT_SECONDS: Final = 10.0
 _IDLE_SECONDS: Final = 45.0  # well below the server's keep-alive: none is closed under a request
 
 
@@ -51,16 +52,36 @@ class HttpPool:
 
     def post(self, path: str, parts: Sequence[Body], *, content_type: str, timeout: float) -> Response:
         """Send a body in `parts` and read the whole reply. Raises NotSent, Lost, DeadlineExceeded."""
-        with self._exchange(path, parts, content_type, timeout) as connection:
+        connection = self.begin(path, parts, content_type=content_type, timeout=timeout)
+        try:
             return connection.read(self.limit)
+        finally:
+            self.end(connection)
 
-    @contextmanager
-    def stream(
-        self, path: str, parts: Sequence[Body], *, content_type: str, timeout: float
-    ) -> Iterator[tuple[Response, Iterator[Body]]]:
-        """Send a body and read the reply piece by piece. Raises as `post` does, also from the iterator."""
-        with self._exchange(path, parts, content_type, timeout) as connection:
-            yield connection.read_head(), connection.read_chunks()
+    def begin(self, path: str, parts: Sequence[Body], *, content_type: str, timeout: float) -> Connection:
+        """Send a request; the caller reads the reply from the connection and gives it to `end`."""
+        deadline = time.monotonic() + timeout
+        label = self.address + path
+        connection = self._acquire(deadline, label)
+        size = sum(len(part) for part in parts)
+        head = _TAIL % (self._head(path, content_type), int(timeout * 1000) + 1, size)
+        try:
+            connection.send((head, *parts), deadline, label)
+        except BaseException:
+            self.end(connection)
+            raise
+        return connection
+
+    def end(self, connection: Connection) -> None:
+        """Keep a connection for the next request if its reply was read whole, else close it."""
+        self._busy.discard(connection)
+        if connection.reusable and not self._closed and len(self._idle) < _MAX_IDLE:
+            connection.idle_since = time.monotonic()
+            self._idle.append(connection)
+            if self._closed:  # meanwhile: `close` may have emptied the queue before
+                self._close_idle()
+        else:
+            connection.close()
 
     def close(self) -> None:
         """Close all connections; requests under way fail with Lost. Idempotent."""
@@ -74,23 +95,11 @@ class HttpPool:
     def __repr__(self) -> str:
         return f"HttpPool({self.address!r})"
 
-    @contextmanager
-    def _exchange(
-        self, path: str, parts: Sequence[Body], content_type: str, timeout: float
-    ) -> Iterator[Connection]:
-        deadline = time.monotonic() + timeout
-        label = self.address + path
-        connection = self._acquire(deadline, label)
-        try:
-            size = sum(len(part) for part in parts)
-            head = _TAIL % (self._head(path, content_type), int(timeout * 1000) + 1, size)
-            connection.send((head, *parts), deadline, label)
-            yield connection
-        finally:
-            self._release(connection)
-
     def _acquire(self, deadline: float, label: str) -> Connection:
-        connection = self._pop_idle() or Connection.open(self._host, self._port, deadline, label)
+        connection = self._pop_idle()
+        if connection is None:
+            connect_by = min(deadline, time.monotonic() + _CONNECT_SECONDS)
+            connection = Connection.open(self._host, self._port, connect_by, label)
         with self._lock:
             if not self._closed:
                 self._busy.add(connection)
@@ -112,16 +121,6 @@ class HttpPool:
                 return None
             if not connection.is_stale() and time.monotonic() - connection.idle_since < _IDLE_SECONDS:
                 return connection
-            connection.close()
-
-    def _release(self, connection: Connection) -> None:
-        self._busy.discard(connection)
-        if connection.reusable and not self._closed and len(self._idle) < _MAX_IDLE:
-            connection.idle_since = time.monotonic()
-            self._idle.append(connection)
-            if self._closed:  # meanwhile: `close` may have emptied the queue before
-                self._close_idle()
-        else:
             connection.close()
 
     def _head(self, path: str, content_type: str) -> bytes:

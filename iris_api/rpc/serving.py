@@ -103,4 +103,4 @@ def _is_loopback(host: str) -> bool:
 
 def _reachable(host: str) -> str:
     """A host to tell others: an address that means "all interfaces" is none."""
-    return socket.gethostname() if host in ("", "0.0.0.0", "::") else host
+    return socket.gethostname() if host in ("", "0.0.0.0", "::") else host  # noqa: S104

@@ -1,4 +1,4 @@
-"""DisconnectWatch: cancels a handler that outlives its client."""
+"""DisconnectWatch: cancels a handler that outlives its client or its deadline."""
 
 from __future__ import annotations
 
@@ -13,15 +13,20 @@ _PATIENCE: Final = 0.5  # seconds: calls that end sooner, nearly all, cost a tim
 
 
 class DisconnectWatch:
-    """Made by the task that runs the handler, once the request's body is read. `gone` tells afterwards
-    whether that task was cancelled because the client has left."""
+    """Made by the task that runs the handler, once the request's body is read. After that task was
+    cancelled, `gone` tells that the client has left, `expired` that `seconds` have passed."""
 
-    def __init__(self, receive: Receive) -> None:
+    __slots__ = ("_handler", "_left", "_receive", "_task", "_timer", "expired", "gone")
+
+    def __init__(self, receive: Receive, seconds: float | None = None) -> None:
         self.gone = False
+        self.expired = False
         self._receive = receive
         self._handler = asyncio.current_task()
         self._task: asyncio.Task[None] | None = None
-        self._timer = asyncio.get_running_loop().call_later(_PATIENCE, self._start)
+        wait = _PATIENCE if seconds is None else min(_PATIENCE, seconds)
+        self._left = None if seconds is None else seconds - wait
+        self._timer = asyncio.get_running_loop().call_later(wait, self._start)
 
     def end(self) -> None:
         self._timer.cancel()
@@ -32,8 +37,12 @@ class DisconnectWatch:
         self._task = asyncio.get_running_loop().create_task(self._wait())
 
     async def _wait(self) -> None:
-        while (await self._receive())["type"] != "http.disconnect":
-            continue
-        self.gone = True
+        try:
+            async with asyncio.timeout(self._left):
+                while (await self._receive())["type"] != "http.disconnect":
+                    continue
+            self.gone = True
+        except TimeoutError:
+            self.expired = True
         if self._handler is not None:
             self._handler.cancel()

@@ -1,0 +1,116 @@
+"""What nobody has to say: the transport and the token of the job or of the user, channels of this process."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import threading
+from collections import OrderedDict
+from typing import Final
+
+from iris_api.credentials import Token, ambient_token, owner_token
+from iris_api.errors import InvalidSpec
+from iris_api.job_info import get_job_info
+from iris_api.transport import Channel, Transport
+
+__all__ = ["connect", "shared_channel", "token_to_show", "transport"]
+
+_MAX_CHANNELS: Final = 256
+
+_lock = threading.Lock()
+_transports: dict[str, Transport] = {}
+_channels: OrderedDict[tuple[int, str, Token | None], Channel] = OrderedDict()
+_inherited: list[object] = []  # of a parent process: its sockets are not ours to close
+
+
+def transport() -> Transport:
+    """The transport of the job that this code runs in, else the one that iris.toml selects."""
+    info = get_job_info()
+    kind = info.transport if info is not None else _configured()
+    with _lock:
+        found = _transports.get(kind)
+    if found is None:
+        made = _create(kind)
+        with _lock:
+            found = _transports.setdefault(kind, made)
+    return found
+
+
+def token_to_show() -> Token:
+    """What a server started here asks for, and a client here shows: the job's, else the user's own."""
+    info = get_job_info()
+    if info is not None and info.token is not None:
+        return info.token
+    return ambient_token() or owner_token()
+
+
+def connect(address: str, token: Token | None = None, *, over: Transport | None = None) -> Channel:
+    """A new channel to `address`, for the caller to close. Raises InvalidSpec for a scheme that the
+    transport does not serve."""
+    chosen = over or transport()
+    scheme, separator, _ = address.partition("://")
+    if not separator or scheme not in chosen.schemes:
+        known = " or ".join(f"{name}://" for name in chosen.schemes)
+        raise InvalidSpec(
+            f"address {address!r}: the transport in use ({type(chosen).__name__}) serves {known}host:port;"
+            " [transport] of iris.toml selects another one"
+        )
+    return chosen.connect(address, token if token is not None else token_to_show())
+
+
+def shared_channel(address: str, token: Token | None, over: Transport) -> Channel:
+    """The channel of this process to `address`; of many, those used last stay open."""
+    key = (id(over), address, token)
+    with _lock:
+        found = _channels.get(key)
+        if found is not None:
+            _channels.move_to_end(key)
+            return found
+    made = connect(address, token, over=over)
+    oldest = None
+    with _lock:
+        found = _channels.setdefault(key, made)
+        if len(_channels) > _MAX_CHANNELS:
+            _, oldest = _channels.popitem(last=False)
+    for unneeded in (oldest, made if found is not made else None):
+        if unneeded is not None:
+            unneeded.close()
+    return found
+
+
+def _configured() -> str:
+    from iris_api.config import load_config
+
+    return load_config(None).transport.kind
+
+
+def _create(kind: str) -> Transport:
+    from iris_api.config import Selected, load_config, structure_table
+    from iris_api.context import Context
+    from iris_api.plugins import Plugins
+
+    table = load_config(None).transport
+    plugin = Plugins().load(kind)
+    options = table.options if table.kind == kind else {}
+    config = structure_table(plugin.provider("transport").config, options, "transport")
+    made: Transport = Selected(plugin, "transport", config).create(Context())
+    return made
+
+
+def _close_all() -> None:
+    with _lock:
+        channels = list(_channels.values())
+        _channels.clear()
+    for channel in channels:
+        channel.close()
+
+
+def _forget_inherited() -> None:
+    global _lock
+    _lock = threading.Lock()
+    _inherited.append(dict(_channels))
+    _channels.clear()
+
+
+atexit.register(_close_all)
+os.register_at_fork(after_in_child=_forget_inherited)

@@ -1,0 +1,212 @@
+"""The messages of actor.proto as bytes: small fields by protobuf, heads and buffers framed here.
+
+protobuf would copy every buffer twice on each side. `head` and `buffers` are the last fields, so a
+message is a small protobuf prefix followed by plain length-delimited pieces.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from typing import Final, TypeVar
+
+from attrs import frozen
+from google.protobuf.message import DecodeError
+
+from iris_actor.http.values import pickled_arguments
+from iris_api.errors import Refused
+from iris_api.rpc import actor_pb2 as pb
+from iris_api.rpc.connection import Body
+from iris_api.transport import DEFAULT_TIMEOUT, RemoteFailure, Reply, Request
+
+__all__ = [
+    "END_OF_STREAM",
+    "IncomingCall",
+    "decode_call",
+    "decode_reply",
+    "encode_call",
+    "encode_many",
+    "encode_reply",
+    "envelope",
+    "incoming",
+    "split_calls",
+    "split_envelopes",
+]
+
+M = TypeVar("M", pb.CallRequest, pb.CallReply)
+
+END_OF_STREAM: Final = 2  # flag of Connect's last envelope
+
+_HEAD: Final = 14
+_BUFFERS: Final = 15
+_HEAD_TAG: Final = bytes([_HEAD << 3 | 2])
+_BUFFERS_TAG: Final = bytes([_BUFFERS << 3 | 2])
+_CALL_TAG: Final = b"\x0a"  # field 1 of CallManyRequest
+_LARGE: Final = 65536  # bytes: beyond, buffers are views of what was received
+_ENVELOPE: Final = struct.Struct(">BI")
+
+
+@frozen
+class IncomingCall:
+    """A call as a server got it. `as_json`: its arguments were JSON values, and so is its reply's value."""
+
+    request: Request
+    id: int
+    as_json: bool
+
+
+def encode_call(request: Request, call_id: int = 0) -> list[Body]:
+    """A CallRequest in pieces; the buffers are the caller's own memory."""
+    small = pb.CallRequest(
+        actor=request.actor, method=request.method, id=call_id, endpoint_uid=request.endpoint_uid
+    )
+    return _with_payload(small.SerializeToString(), request.head, request.buffers)
+
+
+def encode_reply(reply: Reply, call_id: int = 0) -> bytes:
+    """A CallReply: a snapshot, since whoever returned an array may go on to change it."""
+    small = pb.CallReply(id=call_id)
+    if reply.failure is not None:
+        failure = reply.failure
+        small.failure.type, small.failure.message = failure.type, failure.message
+        small.failure.traceback = failure.traceback
+    return b"".join(_with_payload(small.SerializeToString(), reply.head, reply.buffers))
+
+
+def _with_payload(small: bytes, head: Body, buffers: tuple[memoryview, ...]) -> list[Body]:
+    if not buffers:
+        return [b"".join((small, _HEAD_TAG, _varint(len(head)), head))] if head else [small]
+    parts: list[Body] = [small, _HEAD_TAG, _varint(len(head)), head]
+    for buffer in buffers:
+        parts += (_BUFFERS_TAG + _varint(buffer.nbytes), buffer)
+    return [b"".join(parts)] if sum(map(len, parts)) < _LARGE else parts
+
+
+def encode_many(calls: list[bytes]) -> bytes:
+    """An enveloped CallManyRequest of encoded calls."""
+    body = b"".join(piece for call in calls for piece in (_CALL_TAG, _varint(len(call)), call))
+    return envelope(body)
+
+
+def envelope(message: bytes, flags: int = 0) -> bytes:
+    return _ENVELOPE.pack(flags, len(message)) + message
+
+
+def split_envelopes(data: bytearray) -> Iterator[tuple[int, memoryview]]:
+    """Flags and message of each whole envelope in `data`, which are removed from it."""
+    start = 0
+    found = []
+    while len(data) - start >= 5:
+        flags, length = _ENVELOPE.unpack_from(data, start)
+        if len(data) - start - 5 < length:
+            break
+        found.append((flags, memoryview(data[start + 5 : start + 5 + length])))
+        start += 5 + length
+    del data[:start]
+    yield from found
+
+
+def split_calls(message: memoryview) -> list[memoryview]:
+    """The encoded calls of a CallManyRequest."""
+    return [value for number, value, _ in _fields(message) if number == 1 and value is not None]
+
+
+def decode_call(body: Body, timeout: float | None) -> IncomingCall:
+    """The call in an encoded CallRequest. Raises Refused when it is none."""
+    try:
+        message, head, buffers = _parse(pb.CallRequest, body)
+    except (ValueError, DecodeError) as error:
+        raise Refused("invalid_argument", f"the request is no CallRequest: {error}") from error
+    return incoming(message, bytes(head), buffers, timeout)
+
+
+def incoming(
+    message: pb.CallRequest, head: bytes, buffers: tuple[memoryview, ...], timeout: float | None
+) -> IncomingCall:
+    """The call of a parsed CallRequest, whose payload is given beside it."""
+    as_json = not head
+    if as_json:
+        head = pickled_arguments(message)
+    seconds = DEFAULT_TIMEOUT if timeout is None else timeout
+    request = Request(message.actor, message.method, head, buffers, message.endpoint_uid, seconds)
+    return IncomingCall(request, message.id, as_json)
+
+
+def decode_reply(body: Body) -> tuple[pb.CallReply, Reply]:
+    """A CallReply's small fields, and the reply in it. Raises ValueError or DecodeError when it is none."""
+    small, head, buffers = _parse(pb.CallReply, body)
+    failure = None
+    if small.HasField("failure"):
+        failure = RemoteFailure(small.failure.type, small.failure.message, small.failure.traceback)
+    return small, Reply(head, buffers, failure)
+
+
+def _parse(kind: type[M], body: Body) -> tuple[M, bytes | memoryview, tuple[memoryview, ...]]:
+    """Small fields, head and buffers; views of `body` when it is large, writable copies otherwise."""
+    if len(body) >= _LARGE:
+        fields, head, buffers = _split_payload(body)
+        return kind.FromString(fields), head, buffers
+    message = kind.FromString(bytes(body))
+    return message, message.head, tuple(memoryview(bytearray(buffer)) for buffer in message.buffers)
+
+
+def _split_payload(body: Body) -> tuple[bytes, memoryview, tuple[memoryview, ...]]:
+    """The fields other than head and buffers as bytes, the head, the buffers."""
+    head = memoryview(b"")
+    buffers: list[memoryview] = []
+    small: list[memoryview] = []
+    for number, value, whole in _fields(memoryview(body)):
+        if value is not None and number == _HEAD:
+            head = value
+        elif value is not None and number == _BUFFERS:
+            buffers.append(value)
+        else:
+            small.append(whole)
+    return b"".join(small), head, tuple(buffers)
+
+
+def _fields(body: memoryview) -> Iterator[tuple[int, memoryview | None, memoryview]]:
+    """Number, value (None unless length-delimited) and whole encoding of each field."""
+    at, end = 0, len(body)
+    while at < end:
+        start = at
+        tag, at = _read_varint(body, at)
+        kind = tag & 7
+        value = None
+        if kind == 2:
+            length, at = _read_varint(body, at)
+            value = body[at : at + length]
+            at += length
+        elif kind == 0:
+            _, at = _read_varint(body, at)
+        elif kind in (1, 5):
+            at += 8 if kind == 1 else 4
+        else:
+            raise ValueError(f"unknown wire type {kind}")
+        if at > end:
+            raise ValueError("truncated")
+        yield tag >> 3, value, body[start:at]
+
+
+def _read_varint(body: memoryview, at: int) -> tuple[int, int]:
+    result = shift = 0
+    while True:
+        if at >= len(body) or shift > 63:
+            raise ValueError("truncated")
+        byte = body[at]
+        at += 1
+        result |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return result, at
+        shift += 7
+
+
+def _varint(number: int) -> bytes:
+    if number < 0x80:
+        return bytes((number,))
+    out = bytearray()
+    while number >= 0x80:
+        out.append(number & 0x7F | 0x80)
+        number >>= 7
+    out.append(number)
+    return bytes(out)

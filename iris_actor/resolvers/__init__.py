@@ -1,0 +1,1 @@
+"""The first-party resolvers, each a plugin: `fixed` and `cluster`."""

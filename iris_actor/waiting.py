@@ -1,0 +1,80 @@
+"""Waiting until somebody has a name: by a watch where the resolver can, else by asking again."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Final
+
+from iris_api.errors import Refused, TransportError
+from iris_api.resolver import Endpoint, Resolver, SupportsWatch
+
+__all__ = ["Seen", "wait_for_endpoints"]
+
+_PAUSES: Final = (0.02, 0.05, 0.1, 0.2, 0.5)  # seconds; the last one repeats
+_RETRIED: Final = frozenset({"unavailable", "resource_exhausted"})
+
+
+class Seen:
+    """What a resolver told last."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.endpoints: tuple[Endpoint, ...] = ()
+        self.error: TransportError | None = None
+
+    def __str__(self) -> str:
+        if self.error is not None:
+            return f"the resolver failed: {self.error}"
+        addresses = ", ".join(endpoint.address for endpoint in self.endpoints)
+        return f"{self.name!r} is at {addresses}" if addresses else f"nobody is registered as {self.name!r}"
+
+    def ask(self, resolver: Resolver) -> tuple[Endpoint, ...]:
+        """Resolve; an error that may pass is noted and means nobody. Raises Refused for others."""
+        try:
+            self.endpoints, self.error = resolver.resolve(self.name), None
+        except TransportError as error:
+            if isinstance(error, Refused) and error.code not in _RETRIED:
+                raise
+            self.endpoints, self.error = (), error
+        return self.endpoints
+
+
+def wait_for_endpoints(
+    resolver: Resolver,
+    seen: Seen,
+    enough: Callable[[tuple[Endpoint, ...]], bool],
+    deadline: float,
+    stop: threading.Event | None = None,
+) -> bool:
+    """Wait until what `seen` tells is `enough`; False at the deadline (monotonic) or when `stop` is set."""
+    changed = threading.Event()
+    if enough(seen.ask(resolver)):
+        return True
+    end = resolver.watch(seen.name, lambda _: changed.set()) if isinstance(resolver, SupportsWatch) else None
+    try:
+        return _wait(resolver, seen, enough, deadline, changed, stop or threading.Event(), end is not None)
+    finally:
+        if end is not None:
+            end()
+
+
+def _wait(
+    resolver: Resolver,
+    seen: Seen,
+    enough: Callable[[tuple[Endpoint, ...]], bool],
+    deadline: float,
+    changed: threading.Event,
+    stop: threading.Event,
+    watched: bool,
+) -> bool:
+    turn = 0
+    while (left := deadline - time.monotonic()) > 0 and not stop.is_set():
+        pause = _PAUSES[-1] if watched else _PAUSES[min(turn, len(_PAUSES) - 1)]
+        changed.wait(min(pause, left))
+        changed.clear()
+        turn += 1
+        if enough(seen.ask(resolver)):
+            return True
+    return False
