@@ -26,13 +26,12 @@ _DRAIN: Final = 3600.0  # seconds for which the end of an attempt waits for its 
 
 @frozen(kw_only=True)
 class Observation:
-    """What the controller is told of an attempt. `exit` once its sandbox is gone; `stopped`: it had been
-    signalled before; `started` in Unix seconds, 0 before."""
+    """What the controller is told of an attempt. `exit` once its sandbox is gone; `started` in Unix
+    seconds, 0 before."""
 
     uid: str
     state: TaskState | None = TaskState.BUILDING  # None: it is over
     exit: Exit | None = None
-    stopped: bool = False
     last_lines: tuple[str, ...] = ()
     started: float = field(default=0.0)
 
@@ -70,8 +69,6 @@ class AttemptRun:
         with self._lock:
             self._grace = grace if self._grace is None else min(grace, self._grace)
             sandbox = self._sandbox
-            if sandbox is not None and sandbox.wait(0) is None:
-                self._observation = evolve(self._observation, stopped=True)
         if sandbox is not None:
             sandbox.stop(grace)
 
@@ -92,16 +89,15 @@ class AttemptRun:
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def _run(self) -> Exit:
-        if self._grace is None:
-            try:
-                sandbox = self._start(self)
-            except BadBundle as error:
-                return Exit(kind=ExitKind.ENVIRONMENT, message=str(error))
-            except IrisError as error:
-                return Exit(kind=ExitKind.ENVIRONMENT, message=f"it could not be started: {error}")
-            return self._follow(sandbox)
-        self._observation = evolve(self._observation, stopped=True)
-        return Exit(kind=ExitKind.UNKNOWN, message="it was stopped before it started")
+        if self._grace is not None:
+            return Exit(kind=ExitKind.UNKNOWN, message="it was stopped before it started", stopped=True)
+        try:
+            sandbox = self._start(self)
+        except BadBundle as error:
+            return Exit(kind=ExitKind.ENVIRONMENT, message=str(error))
+        except IrisError as error:
+            return Exit(kind=ExitKind.ENVIRONMENT, message=f"it could not be started: {error}")
+        return self._follow(sandbox)
 
     def _follow(self, sandbox: Sandbox) -> Exit:
         with self._lock:

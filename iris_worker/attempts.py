@@ -147,7 +147,7 @@ def _observed(run: AttemptRun) -> pb.ObservedAttempt:
         uid=seen.uid,
         state="EXITED" if seen.exit is not None else str(seen.state),
         exit=exit_to_proto(seen.exit) if seen.exit is not None else None,
-        stopped=seen.stopped,
+        stopped=seen.exit is not None and seen.exit.stopped,
         last_lines=seen.last_lines,
         started=seen.started,
     )

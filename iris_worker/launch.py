@@ -29,15 +29,17 @@ class Launcher:
     def start(self, run: AttemptRun, spec: pb.RunSpec) -> Sandbox:
         """Build and start. Raises BadBundle, PlatformError."""
         workdir = run.directory / "work"
-        workdir.mkdir(parents=True, exist_ok=True)
-        (run.directory / _TASK_FILE).write_text(spec.task_id)
-        if spec.environment.bundle:
-            self._bundles.unpack(spec.environment.bundle, workdir)
+        entry = entry_from_proto(spec.entry)
+        if self._runtime.wants_workdir(entry):
+            workdir.mkdir(parents=True, exist_ok=True)
+            (run.directory / _TASK_FILE).write_text(spec.task_id)
+            if spec.environment.bundle:
+                self._bundles.unpack(spec.environment.bundle, workdir)
         env = {**self._config.default_env, **spec.environment.env_vars}
         return self._runtime.start(
             Launch(
                 uid=run.uid,
-                entry=entry_from_proto(spec.entry),
+                entry=entry,
                 info=self._identity(run.uid, spec, env),
                 env=env,
                 workdir=workdir,

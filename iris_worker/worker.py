@@ -56,8 +56,8 @@ class Worker:
     def start(self) -> None:
         """Take over what an earlier process with this id left, then serve. Returns at once."""
         self._attempts.adopt()
-        self._threads.spawn_loop(self._pusher.run, name="logs")
-        self._threads.spawn_loop(self._push, name="push")
+        self._threads.spawn_loop(self._pusher.run, name="logs", on_stop=self._pusher.wake)
+        self._threads.spawn_loop(self._push, name="push", on_stop=self._changed.set)
         self._threads.spawn_loop(self._pull, name="pull")
 
     def is_alive(self) -> bool:
@@ -77,8 +77,6 @@ class Worker:
         self._attempts.end_all(deadline - _GOODBYE)
         if not self._evicted:
             self._say_goodbye()
-        self._changed.set()
-        self._pusher.wake()
         for client in (self._pull_rpc, self._push_rpc, self._logs_rpc):
             client.close()
         self._threads.stop(max(0.5, deadline - time.monotonic()))
@@ -123,8 +121,8 @@ class Worker:
         try:
             reply = rpc.call(_PATH, request, pb.ReconcileReply, timeout=timeout)
         except Refused as refused:
-            if refused.code == "aborted":
-                self._evict(str(refused))
+            if refused.code == "aborted" and not self._closing.is_set():
+                self._evict(refused.message)
             self._note(refused)
         except TransportError as error:
             self._note(error)

@@ -76,7 +76,7 @@ class WorkerHost:
                 controller=self._controller,
                 token=self._token,
                 threads=threads.child("runtime"),
-                directory=self._directory / spec.worker_id,
+                directory=self._directory / spec.worker_id / "sandboxes",
             )
         )
         assert platform.runtime is not None  # bind_pools has looked

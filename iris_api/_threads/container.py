@@ -48,17 +48,24 @@ class ThreadContainer:
         """Run `target(stop_event)` once on a thread of its own. Does not block.
 
         `on_stop` is called once the stop event is set, maybe more than once, by whoever stops the thread:
-        it wakes a target that waits for something else. An exception of the target is logged with its traceback and makes `unhealthy` report the thread.
+        it wakes a target that waits for something else. An exception of the target is logged with its
+        traceback and makes `unhealthy` report the thread.
         """
         return self._spawn(target, name, on_stop)
 
-    def spawn_loop(self, target: Target, name: str, restart: Backoff | None = None) -> ManagedThread:
+    def spawn_loop(
+        self,
+        target: Target,
+        name: str,
+        restart: Backoff | None = None,
+        on_stop: Callable[[], None] | None = None,
+    ) -> ManagedThread:
         """Run `target(stop_event)`, and run it again after a back-off whenever it raises. Does not block.
 
-        The loop ends when the target returns or the stop event is set. Each exception is logged with its
+        `on_stop` as for `spawn`. The loop ends when the target returns or the stop event is set. Each exception is logged with its
         traceback; `unhealthy` reports a loop that keeps dying.
         """
-        return self._spawn(target, name, restart=restart or Backoff())
+        return self._spawn(target, name, on_stop, restart=restart or Backoff())
 
     def spawn_executor(self, max_workers: int, name: str) -> Executor:
         """Make an executor of at most `max_workers` threads `name-0`, `name-1`...; starts none yet.
