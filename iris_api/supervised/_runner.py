@@ -30,8 +30,9 @@ def main(path: str) -> None:
     except SystemExit:
         raise
     except BaseException as error:
-        trace = error.__traceback__
-        sys.excepthook(type(error), error, trace.tb_next if trace is not None else None)
+        if error.__traceback__ is not None:  # this frame is not the user's
+            error.__traceback__ = error.__traceback__.tb_next
+        sys.excepthook(type(error), error, error.__traceback__)
         _note(note, _RAISED, _last_line(error))
         sys.exit(1)
 

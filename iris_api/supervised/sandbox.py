@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import select
 import threading
 from collections.abc import Callable
 
@@ -47,7 +48,8 @@ class SupervisedSandbox(Sandbox):
             self._finish()
             return
         self._watcher.add(self._wake, self._deliver)
-        self._watcher.add(self._pidfd, self._finish)
+        self._watcher.add(self._pidfd, self._finish_if_ended)
+        os.write(self._wake, b"\n")  # for what an earlier worker was woken for
 
     def wait(self, timeout: float | None = None) -> Exit | None:
         self._ended.wait(timeout)
@@ -79,6 +81,11 @@ class SupervisedSandbox(Sandbox):
         for timestamp, source, text in lines:
             self._sink.write(source, text, timestamp)
         return more
+
+    def _finish_if_ended(self) -> None:
+        fd = self._pidfd  # the event may be one of an earlier file of that number
+        if fd is not None and select.select([fd], [], [], 0)[0]:
+            self._finish()
 
     def _finish(self) -> None:
         """The supervisor has ended: take the rest of the output, then tell how the attempt ended."""

@@ -42,7 +42,7 @@ class Watcher:
 
     def remove(self, fd: int) -> None:
         with self._lock:
-            if self._callbacks.pop(fd, None) is not None:
+            if self._callbacks.pop(fd, None) is not None and not self._epoll.closed:
                 self._epoll.unregister(fd)
 
     def close(self, timeout: float = 5.0) -> None:

@@ -1,0 +1,100 @@
+"""A sink that keeps what it is given, and launches of callables and commands."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from iris_api.ids import new_uid
+from iris_api.job_info import JobInfo
+from iris_api.jobs import Entry, Entrypoint
+from iris_api.platform import Exit, Launch, Runtime, Sandbox
+from iris_api.testing import wait_for_condition
+
+
+class KeepingSink:
+    """Everything that was written, in order."""
+
+    def __init__(self) -> None:
+        self.entries: list[tuple[str, str]] = []
+        self.times: list[int] = []
+        self._lock = threading.Lock()
+
+    def write(self, source: str, data: str, timestamp_us: int) -> None:
+        with self._lock:
+            self.entries.append((source, data))
+            self.times.append(timestamp_us)
+
+    def of(self, source: str) -> list[str]:
+        with self._lock:
+            return [data for found, data in self.entries if found == source]
+
+
+class Started:
+    """A sandbox with its sink."""
+
+    def __init__(self, sandbox: Sandbox, sink: KeepingSink) -> None:
+        self.sandbox = sandbox
+        self.sink = sink
+
+    def end(self, timeout: float = 20.0) -> Exit:
+        end = self.sandbox.wait(timeout)
+        assert end is not None, f"not ended within {timeout} s; its output so far: {self.sink.entries[-20:]}"
+        return end
+
+    def line(self, source: str = "stdout", index: int = 0) -> str:
+        """A line of its output, as soon as it is there."""
+        wait_for_condition(lambda: len(self.sink.of(source)) > index, message=f"line {index} of {source}")
+        return self.sink.of(source)[index]
+
+
+def launch(
+    workdir: Path,
+    entry: Entry,
+    *,
+    sink: KeepingSink | None = None,
+    env: Mapping[str, str] | None = None,
+    output_limit: int = 64 * 2**20,
+    **info: Any,
+) -> Launch:
+    uid = new_uid()
+    workdir.mkdir(exist_ok=True, parents=True)
+    return Launch(
+        uid=uid,
+        entry=entry,
+        info=JobInfo(**{"job_id": "job", "attempt_uid": uid, "env": env or {}} | info),
+        env=env or {},
+        workdir=workdir,
+        output=sink or KeepingSink(),
+        output_limit=output_limit,
+    )
+
+
+def start(
+    runtime: Runtime, workdir: Path, what: Callable[..., object] | tuple[str, ...], *args: Any, **options: Any
+) -> Started:
+    """Start a callable with `args`, or an argv."""
+    entrypoint = (
+        Entrypoint.from_command(*what) if isinstance(what, tuple) else Entrypoint.from_callable(what, *args)
+    )
+    sink = KeepingSink()
+    return Started(runtime.start(launch(workdir, entrypoint.entry(), sink=sink, **options)), sink)
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process is there and has not ended."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def parent_of(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+def open_files() -> int:
+    return len(os.listdir("/proc/self/fd"))  # noqa: PTH208

@@ -1,0 +1,143 @@
+"""A worker process that is killed, and the runtime of the next one on the same directory."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from iris_api.context import Context
+from iris_api.platform import ExitKind
+from iris_api.testing import wait_for_condition
+from iris_backends.process import ProcessConfig, ProcessPlatform
+from tests.backends.support import KeepingSink, Started, is_alive, parent_of
+
+WORKER = """
+import sys, time
+from pathlib import Path
+from iris_api.context import Context
+from iris_backends.process import ProcessConfig, ProcessPlatform
+from tests.backends.support import start
+
+directory, work, code = sys.argv[1:]
+context = Context(directory=Path(directory) if directory else None)
+platform = ProcessPlatform(ProcessConfig(), context)
+task = start(platform.runtime, Path(work), ("/bin/sh", "-c", code))
+print(task.line(), flush=True)
+time.sleep(600)
+"""
+
+
+class KilledWorker:
+    """It has started one attempt, has seen its first line, and is killed."""
+
+    def __init__(self, directory: Path | str, work: Path, code: str) -> None:
+        argv = [sys.executable, "-c", WORKER, str(directory), str(work), code]
+        with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            self.first_line = process.stdout.readline().strip()
+            process.kill()
+
+
+@pytest.fixture
+def platform(tmp_path: Path) -> Iterator[ProcessPlatform]:
+    """The next worker's; `adopt` is called by the test."""
+    platform = ProcessPlatform(ProcessConfig(), Context(directory=tmp_path / "sandboxes"))
+    yield platform
+    platform.close()
+
+
+def adopted(platform: ProcessPlatform) -> Started:
+    sinks: dict[str, KeepingSink] = {}
+    (sandbox,) = platform.runtime.adopt(lambda uid: sinks.setdefault(uid, KeepingSink()))
+    return Started(sandbox, sinks[sandbox.uid])
+
+
+def test_running_task_goes_on(platform: ProcessPlatform, tmp_path: Path) -> None:
+    """Its output is delivered from the first line, and its exit is seen by the next worker."""
+    go = tmp_path / "go"
+    KilledWorker(
+        tmp_path / "sandboxes",
+        tmp_path,
+        f"echo first; while [ ! -e {go} ]; do sleep 0.01; done; echo last; exit 6",
+    )
+    task = adopted(platform)
+    assert task.line() == "first"
+    assert task.sandbox.wait(0) is None
+    go.touch()
+    end = task.end()
+    assert (end.kind, end.code, end.stopped) == (ExitKind.EXITED, 6, False)
+    assert task.sink.of("stdout") == ["first", "last"]
+
+
+def test_task_that_ended_meanwhile_is_told(platform: ProcessPlatform, tmp_path: Path) -> None:
+    """While no worker was there: exit and output are kept."""
+    KilledWorker(tmp_path / "sandboxes", tmp_path, "echo $PPID; sleep 0.3; echo last; exit 6")
+    wait_for_condition(lambda: list((tmp_path / "sandboxes").glob("*/exit")), message="the exit record")
+    task = adopted(platform)
+    assert (task.end().code, task.sink.of("stdout")[1]) == (6, "last")
+
+
+def test_adopted_task_can_be_stopped(platform: ProcessPlatform, tmp_path: Path) -> None:
+    worker = KilledWorker(tmp_path / "sandboxes", tmp_path, "echo $$; sleep 600")
+    task = adopted(platform)
+    task.sandbox.stop(5)
+    end = task.end()
+    assert (end.signal, end.stopped) == (signal.SIGTERM, True)
+    assert not is_alive(int(worker.first_line))
+
+
+def test_supervisor_killed_while_no_worker_was_there(platform: ProcessPlatform, tmp_path: Path) -> None:
+    """The end is unknown, and what the task left in a session of its own is found by its environment."""
+    code = "setsid sleep 600 & echo $! $$; sleep 600"
+    pids = [int(pid) for pid in KilledWorker(tmp_path / "sandboxes", tmp_path, code).first_line.split()]
+    os.kill(parent_of(pids[1]), signal.SIGKILL)
+    wait_for_condition(lambda: not is_alive(pids[1]), message="the task's end with its supervisor")
+    assert adopted(platform).end().kind is ExitKind.UNKNOWN
+    assert not is_alive(pids[0])
+
+
+def test_pid_that_is_somebody_elses_now_is_not_touched(platform: ProcessPlatform, tmp_path: Path) -> None:
+    """The id of the supervisor with another start time is another process."""
+    KilledWorker(tmp_path / "sandboxes", tmp_path, "echo x; exit 0")
+    wait_for_condition(lambda: list((tmp_path / "sandboxes").glob("*/exit")), message="the exit record")
+    (folder,) = (tmp_path / "sandboxes").iterdir()
+    with subprocess.Popen(["sleep", "600"]) as other:
+        (folder / "owner").write_text(f"{other.pid} 1")
+        (folder / "exit").unlink()
+        task = adopted(platform)
+        task.sandbox.stop(0)
+        assert task.end().kind is ExitKind.UNKNOWN
+        assert other.poll() is None
+        other.kill()
+
+
+def test_leftover_of_a_removal_is_no_attempt(platform: ProcessPlatform, tmp_path: Path) -> None:
+    (tmp_path / "sandboxes" / ".0123").mkdir(parents=True)
+    assert list(platform.runtime.adopt(lambda uid: KeepingSink())) == []
+    assert list((tmp_path / "sandboxes").iterdir()) == []
+
+
+def test_without_a_directory_tasks_end_with_the_worker(tmp_path: Path) -> None:
+    """Nobody could adopt them."""
+    pid = int(KilledWorker("", tmp_path, "trap '' TERM; echo $$; while :; do sleep 0.05; done").first_line)
+    wait_for_condition(lambda: not is_alive(pid), message="the task's end after its worker's")
+
+
+def test_close_leaves_tasks_to_the_next_worker(platform: ProcessPlatform, tmp_path: Path) -> None:
+    """An orderly end of the runtime object is no end of what runs."""
+    from tests.backends.support import start
+
+    first = ProcessPlatform(ProcessConfig(), Context(directory=tmp_path / "sandboxes"))
+    started = start(first.runtime, tmp_path / "work", ("/bin/sh", "-c", "echo ready; sleep 600"))
+    started.line()
+    first.close()
+    task = adopted(platform)
+    assert task.line() == "ready"
+    task.sandbox.stop(0)
+    assert task.end().stopped

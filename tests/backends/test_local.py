@@ -1,0 +1,363 @@
+"""The thread runtime: identity, log records, context of raw threads, stops. And local machines."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import logging
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from iris_api.context import Context, WorkerSpec
+from iris_api.errors import PlatformError
+from iris_api.job_info import get_job_info
+from iris_api.jobs import Entry, Entrypoint
+from iris_api.platform import ExitKind, Runtime, SliceRequest, SliceState
+from iris_api.stopping import stop_requested
+from iris_api.testing import wait_for_condition
+from iris_backends.local import LocalConfig, LocalPlatform
+from tests.backends import shared
+from tests.backends.support import KeepingSink, Started, launch, start
+
+
+@pytest.fixture
+def runtime() -> Iterator[Runtime]:
+    platform = LocalPlatform(LocalConfig(), Context())
+    yield platform.runtime
+    platform.close()
+
+
+@pytest.fixture(autouse=True)
+def seen() -> Iterator[list[object]]:
+    """What tasks put into `shared.seen`: they are pickled, so they cannot reach a test's own variables."""
+    shared.seen.clear()
+    shared.event.clear()
+    yield shared.seen
+    shared.event.set()
+
+
+def run(runtime: Runtime, what: Callable[..., object], *args: object, **info: object) -> Started:
+    task = start(runtime, Path("unused"), what, *args, **info)
+    task.end()
+    return task
+
+
+# -- identity
+
+
+def test_task_knows_who_it_is_without_the_environment(runtime: Runtime, seen: list[object]) -> None:
+    """os.environ is the same before, in and after the task."""
+    before = dict(os.environ)
+    run(runtime, shared.note_job_and_environment, job_id="abc/x", env={"MINE": "1"})
+    assert seen == ["abc/x", before]
+    assert dict(os.environ) == before
+
+
+def test_context_of_the_starter_is_untouched(runtime: Runtime) -> None:
+    run(runtime, print)
+    assert get_job_info() is None
+
+
+@pytest.mark.parametrize(
+    "spawn", [shared.in_raw_thread, shared.in_executor, shared.in_nested, shared.in_timer]
+)
+def test_what_a_task_spawns_belongs_to_its_job(
+    runtime: Runtime, seen: list[object], spawn: Callable[[], None]
+) -> None:
+    """Raw threads, executors, threads of threads."""
+    assert run(runtime, spawn, job_id="abc").end().success
+    assert seen == ["abc"]
+
+
+def test_shared_executor_serves_each_job_as_itself(runtime: Runtime, seen: list[object]) -> None:
+    """A pooled thread that one job has started does not keep that job."""
+    with ThreadPoolExecutor(1) as pool:
+        shared.pools.append(pool)
+        run(runtime, shared.in_shared_executor, job_id="one")
+        run(runtime, shared.in_shared_executor, job_id="two")
+        outside = pool.submit(get_job_info).result(10)
+    assert seen == ["one", "two"]
+    assert outside is None
+
+
+def test_threads_of_others_are_untouched(runtime: Runtime, seen: list[object]) -> None:
+    """While a task lives, a thread that is not its own inherits nothing."""
+    task = start(runtime, Path("unused"), shared.wait_for_event)
+    thread = threading.Thread(target=lambda: seen.append(get_job_info()))
+    thread.start()
+    thread.join()
+    shared.event.set()
+    task.end()
+    assert seen == [None]
+
+
+def test_standard_library_is_as_before_after_the_last_task(runtime: Runtime) -> None:
+    before = (threading.Thread.start, ThreadPoolExecutor.submit, logging.Logger.callHandlers)
+    tasks = [start(runtime, Path("unused"), shared.wait_for_event) for _ in range(2)]
+    assert threading.Thread.start is not before[0]
+    shared.event.set()
+    for task in tasks:
+        task.end()
+    assert (threading.Thread.start, ThreadPoolExecutor.submit, logging.Logger.callHandlers) == before
+
+
+# -- log records
+
+
+def test_records_of_any_logger_become_entries(runtime: Runtime) -> None:
+    """INFO and above, with their level and logger; a task's own logger without."""
+    task = run(runtime, shared.log_things, job_id="abc")
+    assert task.sink.of("log") == ["INFO lib.part: one", "two", "WARNING root: three"]
+
+
+def test_prints_are_not_redirected(runtime: Runtime, capsys: pytest.CaptureFixture[str]) -> None:
+    task = run(runtime, print, "hello")
+    assert (task.sink.entries, capsys.readouterr().out) == ([], "hello\n")
+
+
+def test_record_of_several_lines_is_several_entries(runtime: Runtime) -> None:
+    task = run(runtime, shared.log, "a\nb")
+    assert task.sink.of("log") == ["INFO lib: a", "b"]
+
+
+def test_records_of_a_tasks_raw_thread_are_its_own(runtime: Runtime) -> None:
+    task = run(runtime, shared.log_in_raw_thread, "from the thread")
+    assert task.sink.of("log") == ["INFO lib: from the thread"]
+
+
+def test_logger_that_is_set_higher_is_obeyed(runtime: Runtime) -> None:
+    logging.getLogger("lib").setLevel(logging.ERROR)
+    try:
+        task = run(runtime, shared.log, "quiet")
+    finally:
+        logging.getLogger("lib").setLevel(logging.NOTSET)
+    assert task.sink.entries == []
+
+
+def test_logger_that_does_not_propagate_is_heard(runtime: Runtime) -> None:
+    logging.getLogger("lib").propagate = False
+    try:
+        task = run(runtime, shared.log, "heard")
+    finally:
+        logging.getLogger("lib").propagate = True
+    assert task.sink.of("log") == ["INFO lib: heard"]
+
+
+def test_other_handlers_get_what_they_got(runtime: Runtime) -> None:
+    """An INFO record under a root of WARNING reaches the task's log only."""
+    records: list[str] = []
+
+    class Keeping(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            records.append(record.getMessage())
+
+    handler = Keeping()
+    logging.getLogger().addHandler(handler)
+    try:
+        run(runtime, shared.log_things, job_id="abc")
+    finally:
+        logging.getLogger().removeHandler(handler)
+    assert records == ["three"]
+
+
+def test_records_outside_the_task_are_nobodys(runtime: Runtime) -> None:
+    task = start(runtime, Path("unused"), shared.wait_for_event)
+    logging.getLogger("lib").warning("from outside")
+    shared.event.set()
+    task.end()
+    assert task.sink.entries == []
+
+
+# -- ends
+
+
+def test_exception(runtime: Runtime) -> None:
+    """Its traceback becomes entries, without Iris's own frames."""
+    task = run(runtime, shared.fail)
+    end = task.end()
+    assert (end.kind, end.code, end.message) == (ExitKind.RAISED, 1, "ValueError: boom")
+    lines = task.sink.of("stderr")
+    assert (lines[0], lines[-1]) == ("Traceback (most recent call last):", "ValueError: boom")
+    assert not [line for line in lines if "iris_backends" in line]
+
+
+@pytest.mark.parametrize(("given", "code"), [(None, 0), (3, 3), ("why", 1)])
+def test_system_exit(runtime: Runtime, given: object, code: int) -> None:
+    assert run(runtime, sys.exit, given).end().code == code
+
+
+def test_other_python_is_refused(runtime: Runtime) -> None:
+    made = Entrypoint.from_callable(print, "ran").entry()
+    end = runtime.start(launch(Path("unused"), Entry(call=made.call, python="3.9"))).wait(10)
+    assert end is not None
+    assert end.kind is ExitKind.ENVIRONMENT
+    assert "3.9" in end.message
+
+
+def test_fifty_at_once(runtime: Runtime) -> None:
+    tasks = [start(runtime, Path("unused"), shared.log, f"{i}") for i in range(50)]
+    assert all(task.end().success for task in tasks)
+    assert [task.sink.of("log") for task in tasks] == [[f"INFO lib: {i}"] for i in range(50)]
+
+
+def test_command_is_a_process_with_captured_output(runtime: Runtime, tmp_path: Path) -> None:
+    task = start(runtime, tmp_path, ("/bin/sh", "-c", "echo out; echo err >&2; exit 3"))
+    assert task.end().code == 3
+    assert (task.sink.of("stdout"), task.sink.of("stderr")) == (["out"], ["err"])
+
+
+def test_only_commands_want_a_directory(runtime: Runtime) -> None:
+    assert runtime.wants_workdir(Entry(argv=("true",)))
+    assert not runtime.wants_workdir(Entry(call=b"x"))
+
+
+# -- stops
+
+
+def test_cooperative_thread_stops_by_itself(runtime: Runtime) -> None:
+    """It sees the request and returns; that is its exit."""
+    task = start(runtime, Path("unused"), shared.until_stopped)
+    assert task.line("log") == "INFO lib: ready"
+    task.sandbox.stop(30)
+    end = task.end()
+    assert (end.kind, end.code, end.stopped) == (ExitKind.EXITED, 0, True)
+    assert not stop_requested()
+
+
+def test_busy_thread_gets_an_exception_after_the_grace(runtime: Runtime) -> None:
+    task = start(runtime, Path("unused"), shared.busy)
+    task.line("log")
+    before = time.monotonic()
+    task.sandbox.stop(0.2)
+    end = task.end()
+    assert end.kind is ExitKind.RAISED
+    assert end.message.endswith("AttemptStopped: the task had not ended within its grace")
+    assert 0.2 <= time.monotonic() - before < 5
+    assert "in busy" in "".join(task.sink.of("stderr"))
+
+
+def test_blocked_thread_is_abandoned(runtime: Runtime, seen: list[object]) -> None:
+    """In bounded time; and what it logs later is nobody's."""
+    task = start(runtime, Path("unused"), shared.blocked)
+    task.line("log")
+    task.sandbox.stop(0.1)
+    end = task.end(10)
+    assert (end.kind, end.stopped) == (ExitKind.ABANDONED, True)
+    shared.event.set()
+    wait_for_condition(lambda: seen, message="the end of the blocked thread")
+    assert task.sink.of("log") == ["INFO lib: ready"]
+
+
+def test_shorter_grace_shortens(runtime: Runtime) -> None:
+    task = start(runtime, Path("unused"), shared.busy)
+    task.line("log")
+    task.sandbox.stop(600)
+    task.sandbox.stop(0.1)
+    assert task.end(10).stopped
+
+
+# -- machines
+
+
+class FakeWorker:
+    def __init__(self, spec: WorkerSpec) -> None:
+        self.spec = spec
+        self.alive = True
+
+    def is_alive(self) -> bool:
+        return self.alive
+
+    def stop(self) -> None:
+        self.alive = False
+
+
+class Place:
+    """Runs workers, as a controller's process does."""
+
+    def __init__(self, fail_at: int = -1) -> None:
+        self.workers: list[FakeWorker] = []
+        self.fail_at = fail_at
+        self.platform = LocalPlatform(LocalConfig(), Context(run_worker=self.run))
+
+    def run(self, spec: WorkerSpec) -> FakeWorker:
+        if spec.index == self.fail_at:
+            raise OSError("no more")
+        self.workers.append(FakeWorker(spec))
+        return self.workers[-1]
+
+
+def test_slice_is_as_many_workers() -> None:
+    place = Place()
+    made = place.platform.machines.create(SliceRequest(slice_id="s1", pool="p", size=2))
+    assert [worker.spec.worker_id for worker in place.workers] == ["s1-0", "s1-1"]
+    assert (made.state, len(made.addresses)) == (SliceState.READY, 2)
+    assert list(place.platform.machines.list()) == [made]
+
+
+def test_same_slice_again_is_the_same() -> None:
+    place = Place()
+    request = SliceRequest(slice_id="s1", pool="p")
+    assert place.platform.machines.create(request) == place.platform.machines.create(request)
+    assert len(place.workers) == 1
+
+
+def test_delete_stops_and_is_idempotent() -> None:
+    place = Place()
+    machines = place.platform.machines
+    machines.create(SliceRequest(slice_id="s1", pool="p", size=2))
+    machines.delete("s1")
+    machines.delete("s1")
+    machines.delete("unknown")
+    assert [worker.alive for worker in place.workers] == [False, False]
+    assert list(machines.list()) == []
+
+
+def test_slice_of_an_ended_worker_has_failed() -> None:
+    place = Place()
+    place.platform.machines.create(SliceRequest(slice_id="s1", pool="p", size=2))
+    place.workers[0].alive = False
+    (found,) = place.platform.machines.list()
+    assert (found.state, found.message) == (SliceState.FAILED, "1 of its workers have ended")
+
+
+def test_slice_that_cannot_be_made_whole_leaves_no_worker() -> None:
+    place = Place(fail_at=1)
+    with pytest.raises(PlatformError, match="no more"):
+        place.platform.machines.create(SliceRequest(slice_id="s1", pool="p", size=2))
+    assert [worker.alive for worker in place.workers] == [False]
+    assert list(place.platform.machines.list()) == []
+
+
+def test_no_workers_without_a_controllers_process() -> None:
+    with pytest.raises(PlatformError, match="process of a controller"):
+        LocalPlatform(LocalConfig(), Context()).machines.create(SliceRequest(slice_id="s1", pool="p"))
+
+
+def test_process_pool_is_untouched(runtime: Runtime) -> None:
+    """Only thread pools inherit."""
+    submit = concurrent.futures.ProcessPoolExecutor.submit
+    task = start(runtime, Path("unused"), shared.wait_for_event)
+    assert concurrent.futures.ProcessPoolExecutor.submit is submit
+    shared.event.set()
+    task.end()
+
+
+def test_sink_gets_nothing_after_the_exit(runtime: Runtime, seen: list[object]) -> None:
+    """A thread that a task left behind writes nowhere."""
+    task = run(runtime, shared.leave_a_logging_thread)
+    shared.event.set()
+    wait_for_condition(lambda: seen, message="the record of the left thread")
+    assert task.sink.entries == []
+
+
+def test_keeping_sink_is_a_log_sink() -> None:
+    """The double used here satisfies the contract's signature."""
+    sink = KeepingSink()
+    sink.write("log", "x", 1)
+    assert sink.of("log") == ["x"]
