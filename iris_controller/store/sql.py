@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Table, create_engine, event, select
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.dialects.sqlite import Insert, insert
 from sqlalchemy.exc import SQLAlchemyError
 
 from iris_api.errors import PlatformError
@@ -103,10 +104,15 @@ def _ordered(table: Table) -> Any:
 def _upsert(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
     if not rows:
         return
+    connection.execute(_upsert_statement(table), rows)
+
+
+@functools.cache
+def _upsert_statement(table: Table) -> Insert:
     keys = [column.name for column in table.primary_key]
     statement = insert(table)
     changed = {column.name: statement.excluded[column.name] for column in table.c if column.name not in keys}
-    connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=changed), rows)
+    return statement.on_conflict_do_update(index_elements=keys, set_=changed)
 
 
 def _delete(connection: Connection, changes: Changes) -> None:

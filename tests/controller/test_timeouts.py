@@ -1,0 +1,84 @@
+"""Timeouts: of a job from its first start, of a task's wait for a place."""
+
+from __future__ import annotations
+
+from iris_api.jobs import CauseKind, JobState, TaskState
+from iris_api.resources import ResourceSpec
+from tests.controller.kit import FAILED, Cluster
+
+
+def test_a_jobs_time_counts_from_its_first_start() -> None:
+    cluster = Cluster()
+    job = cluster.submit(timeout=5)
+    cluster.advance(100)
+    cluster.join()
+    cluster.settle()
+    cluster.advance(4.9)
+    assert cluster.attempt(f"{job}:0").kill is None
+    cluster.advance(0.1)
+    cluster.settle()
+    cause = cluster.job(job).cause
+    assert cluster.job(job).state is JobState.FAILED
+    assert cause is not None
+    assert cause.kind is CauseKind.TIMEOUT
+    assert cause.message == f"job {job} has run for longer than its timeout of 5 s"
+
+
+def test_a_retry_does_not_start_the_time_anew() -> None:
+    cluster = Cluster()
+    cluster.join()
+    job = cluster.submit(timeout=5, max_retries_failure=1)
+    cluster.settle()
+    cluster.advance(4)
+    cluster.end(f"{job}:0", FAILED)
+    cluster.advance(0.5)
+    cluster.settle()
+    cluster.advance(0.5)
+    cluster.settle()
+    assert cluster.job(job).state is JobState.FAILED
+
+
+def test_a_wait_for_a_place_has_an_end_and_a_reason() -> None:
+    cluster = Cluster()
+    job = cluster.submit(scheduling_timeout=5)
+    cluster.advance(4.9)
+    assert cluster.job(job).state is JobState.PENDING
+    cluster.advance(0.1)
+    cause = cluster.job(job).cause
+    assert cluster.job(job).state is JobState.UNSCHEDULABLE
+    assert cause is not None
+    assert cause.message == "no place was found within 5 s: no worker has joined yet"
+
+
+def test_a_place_found_ends_the_wait() -> None:
+    cluster = Cluster()
+    cluster.join()
+    job = cluster.submit(scheduling_timeout=5)
+    for _ in range(3):
+        cluster.advance(3)
+        cluster.settle()
+    assert cluster.job(job).state is JobState.RUNNING
+
+
+def test_one_task_without_a_place_ends_the_job() -> None:
+    cluster = Cluster()
+    cluster.join()
+    job = cluster.submit(scheduling_timeout=5, replicas=2, resources=ResourceSpec(5))
+    cluster.settle()
+    cluster.advance(5)
+    assert cluster.task(f"{job}:1").state is TaskState.UNSCHEDULABLE
+    cluster.settle()
+    assert cluster.job(job).state is JobState.UNSCHEDULABLE
+    assert cluster.task(f"{job}:0").state is TaskState.KILLED
+
+
+def test_back_off_and_the_wait_are_told_apart() -> None:
+    cluster = Cluster()
+    cluster.join()
+    job = cluster.submit(max_retries_failure=5)
+    for _ in range(5):
+        cluster.settle()
+        cluster.end(f"{job}:0", FAILED)
+        reason = cluster.reason(f"{job}:0")
+        cluster.advance(10)
+    assert reason == "waiting 4 s after failure 5"
