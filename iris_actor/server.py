@@ -18,6 +18,7 @@ from iris_api.credentials import Token
 from iris_api.errors import InvalidSpec
 from iris_api.ids import namespace_of, new_uid, qualify
 from iris_api.job_info import JobInfo, get_job_info
+from iris_api.stopping import stop_requested
 from iris_api.threads import ThreadContainer, get_thread_registry
 from iris_api.transport import Bind, Listener, Transport
 
@@ -102,12 +103,13 @@ class ActorServer:
             self._up.dispatch.remove(registered)
 
     def serve(self) -> None:
-        """Serve until `stop` is called, from a call, another thread, or by Ctrl+C."""
+        """Serve until `stop` is called, from a call, another thread, or by Ctrl+C, or the task that this
+        runs in shall end."""
         self.serve_background()
         self._serving = True
         try:
             with contextlib.suppress(KeyboardInterrupt):  # the usual way to end it
-                while not self._stopped.wait(_LOOK):
+                while not (self._stopped.wait(_LOOK) or stop_requested()):
                     continue
         finally:
             self._serving = False

@@ -120,6 +120,7 @@ def _lead(tally: Any, parts: int) -> None:
 
     share = _DRAWS // 8
     with WorkerPool(iris_ctx().client, WorkerPoolConfig(num_workers=2)) as pool:
+        wait_for_condition(lambda: pool.size == 2, timeout=60, message="both workers of the pool")
         calls = [pool.submit(hits, seed, share) for seed in range(100, 108)]
         found = [call.result(timeout=60) for call in calls]
     print(f"task 0: its worker pool ran {len(found)} calls")

@@ -6,7 +6,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from typing import Any, Final
 
 from attrs import define, field
@@ -112,6 +112,18 @@ class Dispatcher:
             self._idle.notify_all()
         for work in doomed:
             _settle(work.future, error=error)
+
+    def tell_workers(self, method: str, payload: Payload, timeout: float) -> None:
+        """Call `method` of every worker, and wait (bounded) for the answers, whatever they are."""
+        with self._lock:
+            workers = list(self._workers.values())
+        calls = [
+            worker.channel.submit(
+                Request(worker.endpoint.name, method, *payload, worker.endpoint.uid, timeout)
+            )
+            for worker in workers
+        ]
+        wait(calls, timeout)
 
     def close(self) -> None:
         """Close the connections to all workers."""

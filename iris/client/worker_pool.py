@@ -24,10 +24,12 @@ from iris_api.threads import ThreadContainer, get_thread_registry
 
 if TYPE_CHECKING:
     from iris.client.client import IrisClient
+    from iris_actor.server import ActorServer
 
 __all__ = ["WorkerPool", "WorkerPoolConfig"]
 
 _LOOK: Final = 1.0  # seconds between looks at the pool's job
+_GOODBYE: Final = 2.0  # seconds for the workers to end by themselves
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -71,6 +73,7 @@ class WorkerPool:
         threads: ThreadContainer | None = None,
     ) -> None:
         self._name = new_id(config.name_prefix)
+        self._workers = int(config.num_workers)
         self._timeout = timeout
         self._closed = False
         self._born = time.monotonic()
@@ -80,9 +83,9 @@ class WorkerPool:
             resources=config.resources,
             environment=config.environment,
             constraints=config.constraints,
-            replicas=int(config.num_workers),
+            replicas=self._workers,
             max_retries_failure=10,
-            max_task_failures=int(config.num_workers),
+            max_task_failures=self._workers,
         )
         self._resolver = client.resolver(self._job)
         self._dispatcher = _dispatcher(self._resolver.token, config)
@@ -127,7 +130,8 @@ class WorkerPool:
             self._dispatcher.wait_idle()
         self._dispatcher.cancel_pending()
         with contextlib.suppress(IrisError):  # the cluster may have gone first, and the job with it
-            self._job.terminate()
+            if not (wait and self._workers_went_home()):
+                self._job.terminate()
         self._dispatcher.fail_all(RuntimeError(f"worker pool {self._name} was shut down"))
         self._end_watch()
         self._threads.stop()
@@ -144,6 +148,17 @@ class WorkerPool:
 
     def __repr__(self) -> str:
         return f"WorkerPool({self._job.job_id}, {self.size} workers up)"
+
+    def _workers_went_home(self) -> bool:
+        """Ask the workers to return; False if not all of them have, in time."""
+        if self.size < self._workers:
+            return False
+        self._dispatcher.tell_workers("finish", dumps(((), {})), _GOODBYE)
+        try:
+            self._job.wait(timeout=_GOODBYE, raise_on_failure=False)
+        except WaitTimeout:
+            return False
+        return True
 
     def _watch_job(self, stop: Event) -> None:
         """Fail what waits once the job has ended, or no first worker came in time."""
@@ -167,6 +182,12 @@ class WorkerPool:
 class _Runner:
     """What a pool worker serves."""
 
+    def __init__(self, server: ActorServer) -> None:
+        self._server = server
+
+    def finish(self) -> None:
+        self._server.stop()
+
     def run(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         return function(*args, **kwargs)
 
@@ -176,7 +197,7 @@ def _serve(name: str) -> None:
     from iris_actor.server import ActorServer
 
     server = ActorServer(max_concurrency=1)
-    server.register(name, _Runner())
+    server.register(name, _Runner(server))
     server.serve()
 
 
