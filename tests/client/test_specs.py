@@ -17,7 +17,7 @@ NOBODY = "http://127.0.0.1:9"
 
 def _submit(**changes: Any) -> None:
     """At an address where nobody is: whatever is refused was not sent."""
-    given = {"name": "a", "entrypoint": Entrypoint.from_command("true")} | changes
+    given: dict[str, Any] = {"name": "a", "entrypoint": Entrypoint.from_command("true")} | changes
     IrisClient.remote(NOBODY).submit(**given)
 
 

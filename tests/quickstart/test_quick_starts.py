@@ -81,7 +81,7 @@ def test_calling_an_actor_at_a_fixed_address() -> None:
         assert ActorClient(resolver, "calc").add.remote(2, 3).result(timeout=5) == 5
 
         async def awaited() -> int:
-            return await ActorClient(resolver, "calc").add.remote(4, 5)
+            return int(await ActorClient(resolver, "calc").add.remote(4, 5))
 
         assert asyncio.run(awaited()) == 9
         assert ActorClient(FixedResolver([f"http://127.0.0.1:{port}"]), "calc").add(1, 1) == 2
@@ -111,7 +111,7 @@ def test_the_context_inside_a_job(remote_client: IrisClient) -> None:
         ctx = iris_ctx()
         assert ctx.parent_job_id == ctx.namespace
         (endpoint,) = ctx.resolver.resolve("calculator")
-        assert endpoint.address == "localhost:8080"
+        assert endpoint.address == "http://localhost:8080"
 
     def parent() -> None:
         ctx = iris_ctx()
