@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextvars
 import os
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +15,7 @@ from attrs import field, frozen
 from iris_api.credentials import Token, read_token
 from iris_api.ids import JobId, TaskId
 
-__all__ = ["JobInfo", "get_job_info", "job_info_scope", "set_job_info"]
+__all__ = ["JobInfo", "get_job_info", "job_info_scope", "set_job_info", "set_stop_event", "stop_event"]
 
 _PORT_PREFIX: Final = "IRIS_PORT_"
 
@@ -100,3 +101,21 @@ def job_info_scope(info: JobInfo | None) -> Iterator[None]:
         yield
     finally:
         _job_info.reset(token)
+
+
+_stop_event: contextvars.ContextVar[threading.Event | None] = contextvars.ContextVar(
+    "iris_stop_event", default=None
+)
+
+
+def stop_event() -> threading.Event | None:
+    """Set once the task that runs as this thread shall end: return soon, or an exception ends it.
+
+    None where tasks are processes, which are told by SIGTERM, and outside tasks.
+    """
+    return _stop_event.get()
+
+
+def set_stop_event(event: threading.Event) -> None:
+    """For a runtime of threads: the event of the task whose context this is."""
+    _stop_event.set(event)

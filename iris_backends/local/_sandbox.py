@@ -8,10 +8,9 @@ import threading
 import time
 import traceback
 
-from iris_api.job_info import set_job_info
+from iris_api.job_info import set_job_info, set_stop_event
 from iris_api.jobs import python_version
 from iris_api.platform import Exit, ExitKind, Launch, Sandbox
-from iris_api.stopping import set_stop_event
 from iris_api.threads import ManagedThread, ThreadContainer
 from iris_backends.local._current import Output, set_output
 from iris_backends.local._inherit import EXECUTORS, THREADS

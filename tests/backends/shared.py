@@ -8,8 +8,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from iris_api.job_info import get_job_info
-from iris_api.stopping import stop_requested
+from iris_api.job_info import get_job_info, stop_event
 
 seen: list[object] = []
 event = threading.Event()
@@ -90,9 +89,10 @@ def fail() -> None:
 
 
 def until_stopped() -> None:
+    stop = stop_event()
+    assert stop is not None
     log("ready")
-    while not stop_requested():
-        event.wait(0.01)
+    stop.wait(30)
 
 
 def busy() -> None:
