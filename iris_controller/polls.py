@@ -63,8 +63,8 @@ class Polls:
                 hold.wake()
 
     def holds(self, kind: Hashable) -> list[Hashable]:
-        """What is waited for among ``(kind, ...)``."""
-        return [what for what in self._waiting if isinstance(what, tuple) and what[0] == kind]
+        """What is waited for among ``(kind, ...)``. From any thread."""
+        return [what for what in list(self._waiting) if isinstance(what, tuple) and what[0] == kind]
 
     def close(self) -> None:
         """Answer all, and hold none any more."""

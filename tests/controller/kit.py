@@ -29,7 +29,8 @@ POOL = PoolSpec("default", ResourceSpec(8, "16GB"), 2)
 
 
 def spec(name: str = "job", **changes: Any) -> JobSpec:
-    return JobSpec(**({"name": name, "entry": Entry(argv=("true",))} | changes))
+    given: dict[str, Any] = {"name": name, "entry": Entry(argv=("true",))} | changes
+    return JobSpec(**given)
 
 
 @define
@@ -47,19 +48,17 @@ class FakeWorker:
 
     def report(self, **changes: Any) -> Report:
         self.sequence += 1
-        return Report(
-            **{
-                "worker": self.id,
-                "incarnation": self.incarnation,
-                "sequence": self.sequence,
-                "pool": self.pool,
-                "resources": self.resources,
-                "attributes": self.attributes,
-                "attempts": dict(self.has),
-                "known_revision": self.known,
-            }
-            | changes
-        )
+        given: dict[str, Any] = {
+            "worker": self.id,
+            "incarnation": self.incarnation,
+            "sequence": self.sequence,
+            "pool": self.pool,
+            "resources": self.resources,
+            "attributes": self.attributes,
+            "attempts": dict(self.has),
+            "known_revision": self.known,
+        }
+        return Report(**given | changes)
 
 
 class Cluster:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from iris_api.jobs import CauseKind, JobState, TaskState
@@ -12,7 +14,7 @@ from iris_controller.transitions.causes import Blame, backoff, cause_of
 from tests.controller.kit import FAILED, OK, SIGKILL, Cluster
 
 
-def running(**given: object) -> tuple[Cluster, str]:
+def running(**given: Any) -> tuple[Cluster, str]:
     cluster = Cluster()
     cluster.join()
     job = cluster.submit(**given)

@@ -70,7 +70,7 @@ def test_bad_input_is_refused_saying_what_is_allowed(change: dict[str, object], 
     wire = convert.spec_to_proto(FULL)
     wire.MergeFrom(pb.JobSpec())
     for key in change:
-        wire.ClearField(key)  # type: ignore[arg-type]
+        wire.ClearField(key)
     wire.MergeFrom(pb.JobSpec(**change))  # type: ignore[arg-type]
     with pytest.raises(InvalidSpec, match=message):
         convert.spec_from_proto(wire)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from iris_api.errors import Refused
@@ -16,7 +18,7 @@ def cluster() -> Cluster:
     return cluster
 
 
-def owner(cluster: Cluster, **given: object) -> tuple[str, str]:
+def owner(cluster: Cluster, **given: Any) -> tuple[str, str]:
     job = cluster.submit(**given)
     cluster.settle()
     return job, cluster.attempt(f"{job}:0").uid

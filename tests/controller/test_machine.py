@@ -127,7 +127,8 @@ class Machine(RuleBasedStateMachine):
 
     @invariant()
     def everything_that_ended_says_when_and_why(self) -> None:
-        for row in (*self.cluster.state.rows(Task), *self.cluster.state.rows(Attempt)):
+        rows: list[Task | Attempt] = [*self.cluster.state.rows(Task), *self.cluster.state.rows(Attempt)]
+        for row in rows:
             if row.state.ended:
                 assert row.finished is not None
                 assert (row.cause is None) == (row.state is TaskState.SUCCEEDED)

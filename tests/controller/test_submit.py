@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from iris_api.errors import Refused
@@ -15,7 +17,7 @@ def cluster() -> Cluster:
     return Cluster()
 
 
-def running_parent(cluster: Cluster, **given: object) -> str:
+def running_parent(cluster: Cluster, **given: Any) -> str:
     cluster.join()
     parent = cluster.submit("parent", **given)
     cluster.settle()

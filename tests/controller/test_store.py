@@ -1,0 +1,142 @@
+"""Stores: what is committed is there after a restart, all of it or nothing."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from iris_api.errors import PlatformError
+from iris_api.jobs import Constraint, JobState
+from iris_api.resources import ResourceSpec
+from iris_controller.clock import Now
+from iris_controller.restore import restore
+from iris_controller.rows import Endpoint, Job, Task, Worker
+from iris_controller.state import Changes, State
+from iris_controller.store.lock import StateLock
+from iris_controller.store.sql import SqlStore
+from tests.controller.kit import FAILED, Cluster
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "iris.sqlite"
+
+
+@pytest.fixture
+def store(path: Path) -> Iterator[SqlStore]:
+    store = SqlStore(path)
+    yield store
+    store.close()
+
+
+def eventful() -> Cluster:
+    """A cluster in which every kind of row has been made, changed, and some deleted."""
+    cluster = Cluster()
+    cluster.join("w-1", attributes={"zone": "a"})
+    cluster.join("w-2")
+    first = cluster.submit(
+        "first",
+        replicas=2,
+        max_retries_failure=2,
+        env_vars={"A": "1"},
+        ports=("web",),
+        constraints=(Constraint("zone", "EXISTS"),),
+        resources=ResourceSpec(0.5, "1GB"),
+        request_id="r-1",
+        timeout=100.0,
+    )
+    cluster.settle()
+    child = cluster.child(f"{first}:0")
+    cluster.settle()
+    cluster.register("e-1", "/x", cluster.attempt(f"{child}:0").uid)
+    cluster.register("e-2", "/y", lease=60)
+    cluster.end(f"{first}:1", FAILED, last_lines=("boom",))
+    cluster.terminate(child)
+    cluster.report("w-2", leaving=True)
+    cluster.submit("waits", scheduling_timeout=50.0, resources=ResourceSpec(8, "16GB"))
+    return cluster
+
+
+def rows_of(state: State) -> dict[tuple[type, str], object]:
+    return {(type(row), row.key): row for row in state.everything()}
+
+
+def test_what_is_committed_is_loaded(store: SqlStore, path: Path) -> None:
+    cluster = eventful()
+    for changes in cluster.changes:
+        store.commit(changes)
+    store.close()
+    again = SqlStore(path)
+    loaded = State(again.load())
+    again.close()
+    assert rows_of(loaded) == rows_of(cluster.state)
+    assert [job.id for job in loaded.newest()] == [job.id for job in cluster.state.newest()]
+    assert loaded.last_order == cluster.state.last_order
+
+
+def test_loaded_rows_have_the_indexes_of_the_live_ones(store: SqlStore) -> None:
+    cluster = eventful()
+    for changes in cluster.changes:
+        store.commit(changes)
+    loaded = State(store.load())
+    assert loaded.used("w-1") == cluster.state.used("w-1")
+
+
+def test_a_job_that_replaces_one_of_its_id_has_its_own_spec(store: SqlStore) -> None:
+    cluster = Cluster()
+    cluster.join()
+    parent = cluster.submit("parent")
+    cluster.settle()
+    cluster.child(f"{parent}:0", replicas=3)
+    cluster.terminate(f"{parent}/child")
+    cluster.settle()
+    cluster.child(f"{parent}:0", replicas=2, existing="recreate")
+    for changes in cluster.changes:
+        store.commit(changes)
+    loaded = State(store.load())
+    assert loaded.get(Job, f"{parent}/child").spec.replicas == 2
+    assert rows_of(loaded) == rows_of(cluster.state)
+
+
+def test_a_commit_that_fails_stores_nothing(store: SqlStore, path: Path) -> None:
+    cluster = Cluster()
+    job = cluster.job(cluster.submit("a"))
+    task = cluster.task(f"{job.id}:0")
+    with sqlite3.connect(path) as connection:
+        connection.execute("DROP TABLE tasks")
+    with pytest.raises(PlatformError, match="could not be stored"):
+        store.commit(Changes(rows=(job, task)))
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("SELECT count(*) FROM jobs").fetchone() == (0,)
+
+
+def test_another_schema_is_refused(store: SqlStore, path: Path) -> None:
+    store.close()
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE schema_version SET version = 99")
+    with pytest.raises(PlatformError, match="has schema 99, this version of Iris reads schema 1"):
+        SqlStore(path)
+
+
+def test_a_locked_state_names_its_holder(tmp_path: Path) -> None:
+    lock = StateLock(tmp_path)
+    lock.note("http://127.0.0.1:1234")
+    with pytest.raises(PlatformError, match=r"another controller: process \d+ at http://127.0.0.1:1234"):
+        StateLock(tmp_path)
+    lock.release()
+    StateLock(tmp_path).release()
+
+
+def test_spans_go_on_after_a_restart_and_graces_start_anew() -> None:
+    cluster = eventful()
+    began = cluster.clock.wall()
+    restored = State(restore(cluster.state.everything(), Now(mono=5.0, wall=began + 20)))
+    first, waits = (next(job for job in restored.rows(Job) if job.spec.name == n) for n in ("first", "waits"))
+    assert first.deadline == pytest.approx(5.0 + 80)
+    assert restored.get(Task, f"{waits.id}:0").expires == pytest.approx(5.0 + 30)
+    assert restored.get(Worker, "w-1").last_seen == 5.0
+    assert restored.get(Endpoint, "e-2").expires == 65.0
+    assert first.state is JobState.RUNNING
