@@ -17,8 +17,7 @@ from iris_actor.registry import EndpointRegistry
 from iris_api.credentials import Token
 from iris_api.errors import InvalidSpec
 from iris_api.ids import namespace_of, new_uid, qualify
-from iris_api.job_info import JobInfo, get_job_info
-from iris_api.stopping import stop_requested
+from iris_api.job_info import JobInfo, get_job_info, stop_event
 from iris_api.threads import ThreadContainer, get_thread_registry
 from iris_api.transport import Bind, Listener, Transport
 
@@ -107,9 +106,10 @@ class ActorServer:
         runs in shall end."""
         self.serve_background()
         self._serving = True
+        ending = stop_event() or self._stopped
         try:
             with contextlib.suppress(KeyboardInterrupt):  # the usual way to end it
-                while not (self._stopped.wait(_LOOK) or stop_requested()):
+                while not (self._stopped.wait(_LOOK) or ending.is_set()):
                     continue
         finally:
             self._serving = False

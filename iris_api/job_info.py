@@ -22,7 +22,7 @@ _PORT_PREFIX: Final = "IRIS_PORT_"
 
 @frozen(kw_only=True)
 class JobInfo:
-    """`env` is what the job was given; `plugins` are the tables of iris.toml that tasks need."""
+    """`env` is what the job was given; `transport` is the kind of the cluster's plugin."""
 
     job_id: JobId = field(converter=JobId)
     task_index: int = 0
