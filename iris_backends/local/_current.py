@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from iris_api.platform import LogSink
 
-__all__ = ["Output", "current_output", "in_task", "set_output"]
+__all__ = ["Output", "current_output", "in_task", "plain", "set_output"]
 
 
 class Output:
@@ -26,7 +26,7 @@ class Output:
         with self._lock:
             if self._open:
                 for line in lines:
-                    self._sink.write(source, line, micros)
+                    self._sink.write(source, plain(line), micros)
 
     def close(self) -> None:
         with self._lock:
@@ -46,3 +46,8 @@ def set_output(output: Output) -> None:
 
 def in_task() -> bool:
     return _output.get() is not None
+
+
+def plain(text: str) -> str:
+    """Text that UTF-8 can carry: a lone surrogate, as from a file name of other bytes, becomes "?"."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()

@@ -12,7 +12,7 @@ from iris_api.job_info import set_job_info, set_stop_event
 from iris_api.jobs import python_version
 from iris_api.platform import Exit, ExitKind, Launch, Sandbox
 from iris_api.threads import ManagedThread, ThreadContainer
-from iris_backends.local._current import Output, set_output
+from iris_backends.local._current import Output, plain, set_output
 from iris_backends.local._inherit import EXECUTORS, THREADS
 from iris_backends.local._logs import LOGGING
 
@@ -92,6 +92,9 @@ class ThreadSandbox(Sandbox):
             self._finish(self._call())
         except AttemptStopped:  # it may come at any place
             self._finish(_raised(_last_line(AttemptStopped())))
+        except BaseException as error:
+            self._finish(Exit(kind=ExitKind.UNKNOWN, message=plain(f"its end cannot be told: {error}")))
+            raise
 
     def _begin(self, stop: threading.Event) -> None:
         set_job_info(self._launch.info)
@@ -165,4 +168,4 @@ def _raised(message: str) -> Exit:
 def _last_line(error: BaseException) -> str:
     own = traceback.TracebackException(type(error), error, None)
     own.__notes__ = None  # they would stand last
-    return list(own.format_exception_only())[-1].strip()[:4000]
+    return plain(list(own.format_exception_only())[-1].strip()[:4000])

@@ -88,6 +88,10 @@ def fail() -> None:
     raise ValueError("boom")
 
 
+def fail_oddly() -> None:
+    raise ValueError("caf\udce9")
+
+
 def until_stopped() -> None:
     stop = stop_event()
     assert stop is not None

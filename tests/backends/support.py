@@ -61,7 +61,6 @@ def launch(
     **info: Any,
 ) -> Launch:
     uid = new_uid()
-    workdir.mkdir(exist_ok=True, parents=True)
     return Launch(
         uid=uid,
         entry=entry,
@@ -81,6 +80,8 @@ def start(
         Entrypoint.from_command(*what) if isinstance(what, tuple) else Entrypoint.from_callable(what, *args)
     )
     sink = KeepingSink()
+    if runtime.wants_workdir(entrypoint.entry()):
+        workdir.mkdir(exist_ok=True, parents=True)
     return Started(runtime.start(launch(workdir, entrypoint.entry(), sink=sink, **options)), sink)
 
 

@@ -186,6 +186,26 @@ def test_exception(runtime: Runtime) -> None:
     assert not [line for line in lines if "iris_backends" in line]
 
 
+def test_text_that_utf8_cannot_carry(runtime: Runtime) -> None:
+    """A lone surrogate, as in the name of a file, does not break the way to the controller."""
+    task = run(runtime, shared.fail_oddly)
+    assert task.end().message == "ValueError: caf?"
+    assert task.sink.of("stderr")[-1] == "ValueError: caf?"
+
+
+def test_sink_that_fails_does_not_keep_the_task_open(runtime: Runtime) -> None:
+    """Its end cannot be told, but it is one."""
+
+    class BrokenSink(KeepingSink):
+        def write(self, source: str, data: str, timestamp_us: int) -> None:
+            raise OSError("no room")
+
+    entry = Entrypoint.from_callable(shared.fail).entry()
+    end = runtime.start(launch(Path("unused"), entry, sink=BrokenSink())).wait(10)
+    assert end is not None
+    assert (end.kind, end.message) == (ExitKind.UNKNOWN, "its end cannot be told: no room")
+
+
 @pytest.mark.parametrize(("given", "code"), [(None, 0), (3, 3), ("why", 1)])
 def test_system_exit(runtime: Runtime, given: object, code: int) -> None:
     assert run(runtime, sys.exit, given).end().code == code

@@ -33,7 +33,9 @@ def runtime(tmp_path: Path) -> Iterator[Runtime]:
 
 @pytest.fixture
 def work(tmp_path: Path) -> Path:
-    return tmp_path / "work"
+    path = tmp_path / "work"
+    path.mkdir()
+    return path
 
 
 def script(code: str) -> tuple[str, ...]:
@@ -149,7 +151,6 @@ def test_same_exit_on_every_wait(runtime: Runtime, work: Path) -> None:
 
 def test_callable(runtime: Runtime, work: Path) -> None:
     """It runs with its arguments in its working directory, which is importable."""
-    work.mkdir()
     (work / "beside.py").write_text("name = 'beside'")
 
     def call(word: str) -> None:
@@ -198,7 +199,6 @@ def test_callable_of_another_python_is_refused(runtime: Runtime, work: Path) -> 
 
 def test_callable_of_a_missing_module(runtime: Runtime, work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The module is named, with a hint."""
-    work.mkdir()
     (work.parent / "absent_module.py").write_text("def call(): pass")
     monkeypatch.syspath_prepend(work.parent)
     import absent_module  # type: ignore[import-not-found]
