@@ -23,6 +23,7 @@ _QUESTIONS: Final[dict[str, dict[str, Any]]] = {
     "pipelined": {"count": _CALLS},
     "echo": {"seconds": 0.5},
 }
+_NO_BATCHES: Final = {name: _QUESTIONS[name] for name in ("sync", "echo")}  # marshal cannot do them
 
 
 @frozen
@@ -59,9 +60,10 @@ def _start(session: Session) -> tuple[dict[str, System], list[str]]:
     """Every system that can be had, and why the others cannot."""
     makers: dict[str, Callable[[], System]] = {
         "iris": lambda: _pair(session, "iris_calls"),
-        "socket": lambda: _pair(session, "socket_calls", {"sync": _QUESTIONS["sync"]}),
+        "socket": lambda: _pair(session, "socket_calls", questions={"sync": _QUESTIONS["sync"]}),
         "ray": lambda: _ray(session),
-        "pyro5": lambda: _pair(session, "pyro5_calls", peer="pyro5"),
+        "pyro5": lambda: _pair(session, "pyro5_calls", "serpent", peer="pyro5"),
+        "marshal": lambda: _pair(session, "pyro5_calls", "marshal", peer="pyro5", questions=_NO_BATCHES),
     }
     systems: dict[str, System] = {}
     missing: list[str] = []
@@ -78,11 +80,16 @@ def _start(session: Session) -> tuple[dict[str, System], list[str]]:
 
 
 def _pair(
-    session: Session, module: str, questions: Mapping[str, dict[str, Any]] = _QUESTIONS, peer: str = ""
+    session: Session,
+    module: str,
+    *args: str,
+    peer: str = "",
+    questions: Mapping[str, dict[str, Any]] = _QUESTIONS,
 ) -> System:
+    """A server and a client of it; `args` are more of the client's."""
     python = peer_python(peer) if peer else None
     server = session.driver(module, "serve", python=python)
-    return System(session.driver(module, "call", server.read(), python=python), questions)
+    return System(session.driver(module, "call", server.read(), *args, python=python), questions)
 
 
 def _ray(session: Session) -> System:
@@ -105,12 +112,14 @@ def _metrics(systems: Mapping[str, System]) -> Iterator[Metric]:
     rows = [
         _row(systems, "sync no-op", "sync", "rate", "calls/s", "ray", at_least(5, "ratio")),
         _row(systems, "sync no-op", "sync", "rate", "calls/s", "pyro5", at_least(0.8, "ratio")),
+        _row(systems, "sync no-op", "sync", "rate", "calls/s", "marshal"),
         _row(systems, "sync no-op, p50", "sync", "p50", "us", "socket"),
         _row(systems, "sync no-op, p99", "sync", "p99", "us", "pyro5"),
         _row(systems, f"{_CALLS:,} pipelined", "pipelined", "rate", "calls/s", "ray", at_least(8, "ratio")),
         _row(systems, f"{_CALLS:,} pipelined", "pipelined", "rate", "calls/s", "pyro5"),
         _row(systems, "echo of a 1 MB array", "echo", "p50", "ms", "ray", at_most(0.6, "ratio")),
         _row(systems, "echo of a 1 MB array", "echo", "p50", "ms", "pyro5"),
+        _row(systems, "echo of a 1 MB array", "echo", "p50", "ms", "marshal"),
     ]
     yield from (row for row in rows if row is not None)
     if "ray" in systems:
@@ -147,5 +156,6 @@ def _row(
 _LABELS: Final = {
     "ray": PINS["ray"][0].replace("ray==", "Ray "),
     "pyro5": PINS["pyro5"][0].replace("==", " "),
+    "marshal": "the same with marshal",
     "socket": "bare socket",
 }
