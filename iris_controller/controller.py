@@ -98,8 +98,10 @@ class Controller:
         """Answer what waits, store what was accepted, and end. Idempotent."""
         server, self._server = self._server, None
         if server is not None:
-            with contextlib.suppress(Exception):
+            try:
                 self._on_loop(timeout / 2)
+            except Exception as error:
+                _log.warning("the control loop was cut off: %s: %s", type(error).__name__, error)
             server.stop(timeout)
         self._threads.stop(timeout)
         self._stack.close()

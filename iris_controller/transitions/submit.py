@@ -84,7 +84,10 @@ def _taken(draft: Draft, parent: Job | None, name: str) -> Job | None:
 
 def _settle_name(draft: Draft, taken: Job, request: Submit, now: Now) -> JobId | Refused | None:
     """What happens to the job that has the name; None if the name is free now."""
-    stale = taken.id.parent is not None and not _alive(draft, taken.parent_attempt)
+    root = taken.id.parent is None
+    if root and not taken.going_on:  # a root's name is free once it has ended
+        return Refused("aborted", f"job {taken.id} has this name and is stopping: try again")
+    stale = not root and not _alive(draft, taken.parent_attempt)
     if not stale and request.existing is ExistingJob.KEEP:
         return taken.id
     if not stale and request.existing is ExistingJob.ERROR:
@@ -96,9 +99,8 @@ def _settle_name(draft: Draft, taken: Job, request: Submit, now: Now) -> JobId |
     kind = CauseKind.PARENT_ENDED if stale else CauseKind.CANCELLED
     cause = Cause(kind=kind, message=f"ended: {why}", by="" if stale else "a new submit of its name")
     jobs.doom(draft, taken, JobState.KILLED, cause, cause, now)
-    if taken.id.parent is None and draft.get(Job, taken.id).state.ended:
-        return None
-    if taken.id.parent is not None and jobs.delete_tree(draft, draft.get(Job, taken.id)):
+    left = draft.get(Job, taken.id)
+    if left.state.ended if root else jobs.delete_tree(draft, left):
         return None
     return Refused("aborted", f"job {taken.id} ({why}) is stopping: try again")
 

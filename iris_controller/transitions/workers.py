@@ -108,8 +108,9 @@ def _take_over(draft: Draft, attempt: Attempt, seen: Observed, now: Now) -> None
     if seen.exit is None:
         advance(draft, attempt, seen.state, seen.started, now)
         return
-    if attempt.started is None and seen.started:
-        attempt = evolve(attempt, started=seen.started)
+    if attempt.started is None and seen.started:  # it was over before anybody could say that it ran
+        advance(draft, attempt, TaskState.RUNNING, seen.started, now)
+        attempt = draft.get(Attempt, attempt.uid)
     end_attempt(draft, attempt, _judge(attempt, seen, seen.exit), now)
 
 

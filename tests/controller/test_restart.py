@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from iris_api.credentials import Token
 from iris_api.errors import PlatformError
 from iris_api.rpc import cluster_pb2 as pb
-from tests.controller.client import Agent, Client
+from iris_api.rpc.client import RpcClient
+from tests.controller.client import TOKEN, Agent, Client
 from tests.controller.conftest import Start
 
 
@@ -95,3 +99,35 @@ def test_a_port_in_use_leaves_the_state_free(start: Start, tmp_path: Path) -> No
     with pytest.raises(PlatformError, match="port is in use"):
         start(tmp_path, port=int(client.address.rpartition(":")[2]))
     start(tmp_path)
+
+
+PROGRAM = """
+import sys, signal
+from pathlib import Path
+from iris_api.credentials import Token
+from iris_controller.controller import Controller, ControllerConfig
+controller = Controller(ControllerConfig(state=Path(sys.argv[1]), token=Token(sys.argv[2])))
+controller.start()
+print(controller.address, flush=True)
+signal.pause()
+"""
+
+
+def test_what_was_acknowledged_survives_a_kill(start: Start, tmp_path: Path) -> None:
+    argv = [sys.executable, "-c", PROGRAM, str(tmp_path), TOKEN]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        rpc = RpcClient(process.stdout.readline().strip(), Token(TOKEN))
+        spec = pb.JobSpec(name="job", entry=pb.Entry(command=pb.Command(argv=["true"])))
+        path = "/iris.cluster.v1.Controller/SubmitJob"
+        job = rpc.call(path, pb.SubmitJobRequest(spec=spec), pb.SubmitJobReply).job_id
+        process.kill()
+        rpc.close()
+    assert start(tmp_path).job(job).state == "PENDING"
+
+
+def test_a_controller_that_keeps_nothing_needs_no_database() -> None:
+    heavy = ("sqlalchemy", "connectrpc")
+    program = f"import sys, iris_controller.controller; print([m for m in {heavy} if m in sys.modules])"
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"

@@ -83,6 +83,17 @@ def test_a_finished_roots_name_is_free(cluster: Cluster) -> None:
     assert cluster.submit("a") != first
 
 
+@pytest.mark.parametrize("existing", ["error", "keep", "recreate"])
+def test_a_root_that_is_stopping_is_waited_for(cluster: Cluster, existing: str) -> None:
+    first = running_parent(cluster)
+    cluster.terminate(first)
+    answer = cluster.submit("parent", existing=existing)
+    assert isinstance(answer, Refused)
+    assert answer.code == "aborted"
+    cluster.settle()
+    assert cluster.submit("parent", existing=existing) != first
+
+
 def test_keep_returns_the_root_that_goes_on(cluster: Cluster) -> None:
     assert cluster.submit("a") == cluster.submit("a", existing="keep")
 

@@ -43,6 +43,13 @@ def test_a_state_never_goes_back(cluster: Cluster) -> None:
     assert cluster.task(f"{job}:0").state is TaskState.RUNNING
 
 
+def test_what_ended_before_it_was_seen_to_run_has_run(cluster: Cluster) -> None:
+    job = cluster.submit()
+    cluster.end(f"{job}:0")
+    assert cluster.attempt(f"{job}:0").started == 1.0
+    assert cluster.job(job).started is not None
+
+
 def test_an_older_observation_is_ignored(cluster: Cluster) -> None:
     job = cluster.submit()
     cluster.settle()
