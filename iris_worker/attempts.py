@@ -123,7 +123,7 @@ class Attempts:
         run = AttemptRun(uid, log, start=start, directory=self._directory / uid, changed=self._changed.set)
         with self._lock:
             self._runs[uid] = run
-        self._threads.spawn(run.live, name=uid)
+        self._threads.spawn(run.live, name=uid, on_stop=partial(run.stop, self._config.stop_grace))
 
     def _description(self) -> pb.WorkerDescription:
         config = self._config

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections import deque
 from typing import Final
 
@@ -17,13 +16,13 @@ __all__ = ["AttemptLog", "LogPusher"]
 _log = logging.getLogger("iris.worker.logs")
 _BATCH: Final = 4000  # entries in one request
 _BATCH_BYTES: Final = 4 * 2**20
-_MOST_BYTES: Final = 64 * 2**20  # held of one attempt while the controller is away
 _TAIL: Final = 50  # lines kept for the report of the end
 _PAUSES: Final = (0.1, 0.2, 0.5, 1.0, 2.0)  # seconds between tries while the controller is away
 
 
 class AttemptLog:
-    """The LogSink of one attempt. `write` never blocks: above the bound lines are dropped and counted."""
+    """The LogSink of one attempt. `write` never blocks, and never drops: the runtime bounds what comes
+    (`Launch.output_limit`), so that is the most that waits while the controller is away."""
 
     def __init__(self, uid: str, task_id: str, pusher: LogPusher) -> None:
         self.uid, self.task_id = uid, task_id
@@ -31,17 +30,14 @@ class AttemptLog:
         self._lock = threading.Lock()
         self._empty = threading.Condition(self._lock)
         self._waiting: deque[pb.LogEntry] = deque()
-        self._bytes = self._dropped = self._sent = 0
+        self._sent = 0
         self._tail: deque[str] = deque(maxlen=_TAIL)
 
     def write(self, source: str, data: str, timestamp_us: int) -> None:
         entry = pb.LogEntry(timestamp_us=timestamp_us, source=source, data=data)
         with self._lock:
             self._tail.append(data)
-            if self._bytes > _MOST_BYTES:
-                self._dropped += 1
-                return
-            self._append(entry)
+            self._waiting.append(entry)
         self._pusher.has_news(self)
 
     def last_lines(self) -> tuple[str, ...]:
@@ -71,12 +67,8 @@ class AttemptLog:
         """The controller has every entry before `index`."""
         with self._lock:
             while self._waiting and self._sent < index:
-                self._bytes -= len(self._waiting.popleft().data)
+                self._waiting.popleft()
                 self._sent += 1
-            if self._dropped and not self._waiting:
-                text = f"[iris: {self._dropped} lines dropped: the controller was away]"
-                self._append(pb.LogEntry(timestamp_us=time.time_ns() // 1000, source="log", data=text))
-                self._dropped = 0
             self._empty.notify_all()
 
     def discard(self) -> None:
@@ -84,12 +76,7 @@ class AttemptLog:
         with self._lock:
             self._sent += len(self._waiting)
             self._waiting.clear()
-            self._bytes = 0
             self._empty.notify_all()
-
-    def _append(self, entry: pb.LogEntry) -> None:
-        self._waiting.append(entry)
-        self._bytes += len(entry.data)
 
 
 class LogPusher:

@@ -51,6 +51,7 @@ def worker(
         controller=connection.address,
         token=connection.token,
         directory=directory or loaded.controller.state / f"worker-{identity}",
+        survives=worker_id is not None,
         threads=get_thread_registry().container.child("worker"),
     )
     host.run(WorkerSpec(worker_id=identity, pool=pool, slice_id=identity))

@@ -113,7 +113,6 @@ class Cluster:
 
     def _start_controller(self) -> None:
         from iris_controller.controller import Controller, ControllerConfig
-
         from iris_controller.rows import PoolSpec
 
         listen = self._config.controller
@@ -149,6 +148,7 @@ class Cluster:
             controller=self.address,
             token=self.token,
             directory=directory / "workers",
+            survives=self._state is not None,
             threads=self._threads.child("workers"),
         )
         self._undo.append(host.stop)

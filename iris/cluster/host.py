@@ -55,8 +55,11 @@ class WorkerHost:
         controller: str,
         token: Token | None,
         directory: Path,
+        survives: bool,
         threads: ThreadContainer,
     ) -> None:
+        """`survives`: a later process on `directory` will look after what workers of this one left."""
+        self._survives = survives
         self._config, self._selection = config, selection
         self._controller, self._token = controller, token
         self._directory, self._threads = directory, threads
@@ -76,7 +79,7 @@ class WorkerHost:
                 controller=self._controller,
                 token=self._token,
                 threads=threads.child("runtime"),
-                directory=self._directory / spec.worker_id / "sandboxes",
+                directory=self._directory / spec.worker_id / "sandboxes" if self._survives else None,
             )
         )
         assert platform.runtime is not None  # bind_pools has looked
