@@ -93,7 +93,7 @@ class PoolKeeper:
         self._period = period
 
     def start(self) -> None:
-        """Make the first slices before it returns where that is quick, and go on in the background."""
+        """Keep each pool from a thread of its own; does not block."""
         for pool in self._pools:
             self._threads.spawn_loop(lambda stop, pool=pool: self._keep(pool, stop), f"pool-{pool.name}")  # type: ignore[misc]
 
