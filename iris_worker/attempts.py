@@ -16,7 +16,7 @@ from iris_api.rpc.version import VERSION
 from iris_api.threads import ThreadContainer
 from iris_worker.attempt import AttemptRun
 from iris_worker.config import WorkerConfig
-from iris_worker.launch import Launcher, read_task_id
+from iris_worker.launch import Kept, Launcher
 from iris_worker.logs import AttemptLog, LogPusher
 from iris_worker.ports import Ports
 from iris_worker.reconcile import reconcile
@@ -52,9 +52,11 @@ class Attempts:
         logs: dict[str, AttemptLog] = {}
 
         def log_of(uid: str) -> AttemptLog:
-            return logs.setdefault(uid, AttemptLog(uid, read_task_id(self._directory / uid), self._pusher))
+            kept = Kept.read(self._directory / uid)
+            return logs.setdefault(uid, AttemptLog(uid, kept.task_id, self._pusher))
 
         for sandbox in self._runtime.adopt(log_of):
+            self._ports.hold(sandbox.uid, Kept.read(self._directory / sandbox.uid).ports)
             self._begin(sandbox.uid, log_of(sandbox.uid), partial(_as_it_is, sandbox))
         if self._directory.is_dir():
             for left in self._directory.iterdir():

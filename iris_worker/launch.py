@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from pathlib import Path
+
+from attrs import frozen
 
 from iris_api.ids import TaskId
 from iris_api.job_info import JobInfo
@@ -14,9 +18,9 @@ from iris_worker.bundle import Bundles
 from iris_worker.config import WorkerConfig
 from iris_worker.ports import Ports
 
-__all__ = ["Launcher", "read_task_id"]
+__all__ = ["Kept", "Launcher"]
 
-_TASK_FILE = "task"
+_KEPT_FILE = "kept.json"
 
 
 class Launcher:
@@ -30,9 +34,10 @@ class Launcher:
         """Build and start. Raises BadBundle, PlatformError."""
         workdir = run.directory / "work"
         entry = entry_from_proto(spec.entry)
+        ports = self._ports.take(run.uid, list(spec.ports))
         if self._runtime.wants_workdir(entry):
             workdir.mkdir(parents=True, exist_ok=True)
-            (run.directory / _TASK_FILE).write_text(spec.task_id)
+            Kept(spec.task_id, tuple(ports.values())).write(run.directory)
             if spec.environment.bundle:
                 self._bundles.unpack(spec.environment.bundle, workdir)
         env = {**self._config.default_env, **spec.environment.env_vars}
@@ -40,7 +45,7 @@ class Launcher:
             Launch(
                 uid=run.uid,
                 entry=entry,
-                info=self._identity(run.uid, spec, env),
+                info=self._identity(run.uid, spec, ports, env),
                 env=env,
                 workdir=workdir,
                 limits=resources_from_proto(spec.resources),
@@ -48,7 +53,9 @@ class Launcher:
             )
         )
 
-    def _identity(self, uid: str, spec: pb.RunSpec, env: dict[str, str]) -> JobInfo:
+    def _identity(
+        self, uid: str, spec: pb.RunSpec, ports: Mapping[str, int], env: Mapping[str, str]
+    ) -> JobInfo:
         config = self._config
         return JobInfo(
             job_id=TaskId(spec.task_id).job,
@@ -58,16 +65,28 @@ class Launcher:
             worker_id=config.worker_id,
             controller_address=config.controller_address,
             advertise_host=config.advertise_host,
-            ports=self._ports.take(uid, list(spec.ports)),
+            ports=ports,
             token=config.token,
             transport=config.transport,
             env=env,
         )
 
 
-def read_task_id(directory: Path) -> str:
-    """The task of an attempt that an earlier process of this worker started; empty if unknown."""
-    try:
-        return (directory / _TASK_FILE).read_text()
-    except OSError:
-        return ""
+@frozen
+class Kept:
+    """What a later process of this worker must know of an attempt that is not in its sandbox."""
+
+    task_id: str = ""
+    ports: tuple[int, ...] = ()
+
+    def write(self, directory: Path) -> None:
+        (directory / _KEPT_FILE).write_text(json.dumps([self.task_id, self.ports]))
+
+    @classmethod
+    def read(cls, directory: Path) -> Kept:
+        """Empty where nothing, or half of it, was written."""
+        try:
+            task_id, ports = json.loads((directory / _KEPT_FILE).read_text())
+        except (OSError, ValueError):
+            return cls()
+        return cls(task_id, tuple(ports))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from iris_api.errors import PlatformError
 
@@ -30,6 +30,11 @@ class Ports:
                 taken.add(ports[name.lower()])
             self._held[uid] = frozenset(ports.values())
             return ports
+
+    def hold(self, uid: str, ports: Collection[int]) -> None:
+        """An attempt that an earlier process of this worker started holds these."""
+        with self._lock:
+            self._held[uid] = frozenset(ports)
 
     def release(self, uid: str) -> None:
         """Unknown is fine."""
