@@ -46,6 +46,9 @@ class UnpicklableError(IrisError, TypeError):
         self.path = path
         self.reason = reason
 
+    def __reduce__(self) -> tuple[type[UnpicklableError], tuple[str, str]]:
+        return type(self), (self.path, self.reason)
+
 
 class ConfigError(IrisError):
     """The configuration is wrong; ``problems`` holds all that was found, a line each."""

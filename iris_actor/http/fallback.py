@@ -46,7 +46,7 @@ class _Service:
 
 
 def _incoming(request: pb.CallRequest, ctx: Any) -> IncomingCall:
-    left = ctx.timeout_ms()
+    left = ctx.timeout_ms
     buffers = tuple(memoryview(bytearray(buffer)) for buffer in request.buffers)
     return incoming(request, request.head, buffers, None if left is None else left / 1000)
 

@@ -92,6 +92,10 @@ class HttpPool:
             connection.abort()
         self._close_idle()
 
+    def __del__(self) -> None:
+        if hasattr(self, "_idle"):
+            self._close_idle()
+
     def __repr__(self) -> str:
         return f"HttpPool({self.address!r})"
 
