@@ -5,7 +5,6 @@ Memory is PSS: pages that several processes share count for each in its part onl
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -48,9 +47,6 @@ def _pss(pids: Iterable[int]) -> float:
 
 
 def _cpu(pids: Iterable[int]) -> float:
-    """Seconds so far."""
-    ticks = 0
-    for pid in pids:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        ticks += int(fields[11]) + int(fields[12])
-    return ticks / os.sysconf("SC_CLK_TCK")
+    """Seconds so far, of all threads."""
+    tasks = (task for pid in pids for task in Path(f"/proc/{pid}/task").iterdir())
+    return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9
