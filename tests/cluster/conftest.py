@@ -1,0 +1,93 @@
+"""Whole clusters: in this process, and as ``iris up`` of its own that can be killed and started again."""
+
+from __future__ import annotations
+
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from iris.client import IrisClient
+from tests.cluster.kit import LIMIT
+
+
+@pytest.fixture(params=["process", "local"])
+def runtime(request: pytest.FixtureRequest) -> str:
+    """How tasks are sandboxed."""
+    return str(request.param)
+
+
+@pytest.fixture
+def client(runtime: str) -> Iterator[IrisClient]:
+    """A cluster on either runtime."""
+    with IrisClient.local(runtime) as client:
+        yield client
+
+
+@pytest.fixture
+def processes() -> Iterator[IrisClient]:
+    """A cluster whose tasks are processes."""
+    with IrisClient.local("process") as client:
+        yield client
+
+
+@pytest.fixture
+def threads() -> Iterator[IrisClient]:
+    """A cluster whose tasks are threads."""
+    with IrisClient.local("local") as client:
+        yield client
+
+
+class Up:
+    """``iris up`` on one port and one state directory, as often as it is started."""
+
+    def __init__(self, directory: Path) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        self.address = f"http://127.0.0.1:{port}"
+        self.state = directory / "state"
+        self._config = directory / "iris.toml"
+        self._config.write_text(
+            f'[controller]\nlisten = "127.0.0.1:{port}"\nstate = "{self.state}"\n'
+            '[pools.default]\nplatform = "local"\nruntime = "process"\n'
+        )
+        self._process: subprocess.Popen[str] | None = None
+
+    def start(self) -> None:
+        """Returns when it serves."""
+        command = [sys.executable, "-u", "-m", "iris", "up", "--config", str(self._config)]
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert self._process.stdout is not None
+        said = self._process.stdout.readline()
+        assert re.search(r"http://[\d.:]+", said), f"iris up said: {said}"
+
+    def kill(self) -> None:
+        """As a crash does."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.communicate(timeout=LIMIT)
+        self._process = None
+
+    def stop(self) -> None:
+        """As Ctrl+C does; starts it first if it was killed, so that nothing that it left stays."""
+        if self._process is None:
+            self.start()
+        assert self._process is not None
+        self._process.send_signal(signal.SIGINT)
+        said, _ = self._process.communicate(timeout=LIMIT)
+        assert "All gone." in said
+
+
+@pytest.fixture
+def up(tmp_path: Path) -> Iterator[Up]:
+    """A running ``iris up`` that keeps its state."""
+    cluster = Up(tmp_path)
+    cluster.start()
+    yield cluster
+    cluster.stop()
