@@ -14,15 +14,17 @@ __all__ = ["HttpConfig", "iris_transport"]
 
 @frozen(kw_only=True)
 class HttpConfig:
-    """`max_message_mb` bounds a request and a reply, in megabytes."""
+    """`max_message_mb` bounds a request and a reply, in megabytes. `linger` lets a handler thread stay
+    with a connection for a moment, which makes synchronous calls about twice as fast."""
 
     max_message_mb: int = 1024
+    linger: bool = True
 
 
 def _create(config: HttpConfig, context: Context) -> Transport:
     from iris_actor.http.transport import HttpTransport
 
-    return HttpTransport(limit=config.max_message_mb * 1024 * 1024)
+    return HttpTransport(limit=config.max_message_mb * 1024 * 1024, linger=config.linger)
 
 
 @hookimpl

@@ -10,7 +10,10 @@ from typing import Any, Final
 
 from iris_actor.http.values import reply_message
 from iris_actor.http.wire import (
+    CALL,
+    CALL_MANY,
     END_OF_STREAM,
+    STREAM,
     IncomingCall,
     decode_call,
     encode_reply,
@@ -26,11 +29,8 @@ from iris_api.rpc.asgi import ASGIApp, Receive, Scope, Send, read_body, send_ref
 from iris_api.rpc.watch import DisconnectWatch
 from iris_api.transport import Handler
 
-__all__ = ["CALL", "CALL_MANY", "STREAM", "ActorApp"]
+__all__ = ["ActorApp"]
 
-CALL: Final = "/iris.actor.v1.Actor/Call"
-CALL_MANY: Final = "/iris.actor.v1.Actor/CallMany"
-STREAM: Final = "application/connect+proto"
 _PROTO: Final = b"application/proto"
 _log = logging.getLogger("iris.actor")
 
@@ -40,7 +40,7 @@ class ActorApp:
 
     def __init__(self, handler: Handler, workers: Workers, limit: int) -> None:
         self._handler = handler
-        self._workers = workers
+        self.workers = workers
         self._limit = limit
         self._fallback: ASGIApp | None = None
 
@@ -57,12 +57,17 @@ class ActorApp:
         else:
             await send_refusal(send, "not_found", f"there is nothing at {path}: this is an Iris actor server")
 
+    def answer(self, body: bytes, timeout: float) -> bytes:
+        """The reply to an encoded CallRequest, on a handler thread. Raises Refused."""
+        call = decode_call(body, timeout)
+        return self.workers.in_fresh_context(lambda: encode_for(self._handler(call.request), call))  # type: ignore[no-any-return]
+
     async def run(self, call: IncomingCall, watch: DisconnectWatch | None, encode: Callable[..., Any]) -> Any:
         """What `encode` makes of the reply, on a handler thread. Raises Refused."""
         done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         job = Job(lambda: encode(self._handler(call.request), call), _settle(done))
         try:
-            self._workers.submit(job)
+            self.workers.submit(job)
             outcome = await done
         except asyncio.CancelledError as error:
             not_run = job.drop()
@@ -123,7 +128,7 @@ class ActorApp:
             lambda outcome: batch.add(call.id, outcome),
         )
         try:
-            self._workers.submit(job)
+            self.workers.submit(job)
         except Refused as refusal:
             batch.add(call.id, refusal)
         return job
@@ -198,7 +203,7 @@ def _internal(error: BaseException) -> Refused:
 def _cut_off(watch: DisconnectWatch, not_run: bool) -> Refused:
     """Why the reply of a call will not come."""
     if watch.expired:
-        return Refused("deadline_exceeded", "the call did not end within the deadline")
+        return Refused("deadline_exceeded", f"the call did not end within {watch.seconds:.2f} s")
     if not_run:
         return Refused("unavailable", "this server is stopping")
     return Refused("unknown", "this server stopped during the call")

@@ -9,10 +9,9 @@ from typing import Final
 
 from google.protobuf.message import DecodeError
 
-from iris_actor.http.app import CALL
 from iris_actor.http.outcome import error_of
 from iris_actor.http.sender import Pending, Sender
-from iris_actor.http.wire import decode_reply, encode_call
+from iris_actor.http.wire import CALL, decode_reply, encode_call
 from iris_api.credentials import Token
 from iris_api.errors import Lost
 from iris_api.rpc.client import PROTO

@@ -10,9 +10,8 @@ from typing import Final
 
 from google.protobuf.message import DecodeError
 
-from iris_actor.http.app import CALL_MANY, STREAM
 from iris_actor.http.outcome import as_error, end_error, error_of
-from iris_actor.http.wire import END_OF_STREAM, decode_reply, encode_many, split_envelopes
+from iris_actor.http.wire import CALL_MANY, END_OF_STREAM, STREAM, decode_reply, encode_many, split_envelopes
 from iris_api.errors import DeadlineExceeded, Lost, TransportError
 from iris_api.rpc.connection import Connection
 from iris_api.rpc.http import HttpPool

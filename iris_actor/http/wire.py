@@ -20,7 +20,10 @@ from iris_api.rpc.connection import Body
 from iris_api.transport import DEFAULT_TIMEOUT, RemoteFailure, Reply, Request
 
 __all__ = [
+    "CALL",
+    "CALL_MANY",
     "END_OF_STREAM",
+    "STREAM",
     "IncomingCall",
     "decode_call",
     "decode_reply",
@@ -35,6 +38,9 @@ __all__ = [
 
 M = TypeVar("M", pb.CallRequest, pb.CallReply)
 
+CALL: Final = "/iris.actor.v1.Actor/Call"
+CALL_MANY: Final = "/iris.actor.v1.Actor/CallMany"
+STREAM: Final = "application/connect+proto"  # content type of CallMany
 END_OF_STREAM: Final = 2  # flag of Connect's last envelope
 
 _HEAD: Final = 14

@@ -89,6 +89,14 @@ class Workers:
         self._wake_all()
         return quiet
 
+    def in_fresh_context(self, function: Callable[[], Any]) -> Any:
+        """Run it in a copy of the context that calls run in."""
+        return self._context.copy().run(function)
+
+    def wants_threads(self) -> bool:
+        """Whether a thread that has nothing to do should come back."""
+        return self._closed or not self._jobs.empty()
+
     def inside(self) -> bool:
         """True when called by a handler."""
         return threading.get_ident() in self._running

@@ -73,11 +73,9 @@ class ClusterResolver(ActorResolver):
             self._remember(full, endpoints)
             changed(endpoints)
 
-        with self._lock:
-            watch = self._watches.get(full)
-            if watch is None or not watch.add(note):
-                watch = self._watches[full] = NameWatch(self.address, self.token, full, self._threads)
-                watch.add(note)
+        watch = self._watch_of(full)
+        while not watch.add(note):  # which may call `note`, so not under the lock; it ended meanwhile
+            watch = self._watch_of(full)
         watch.start()
         return lambda: watch.remove(note)
 
@@ -87,6 +85,13 @@ class ClusterResolver(ActorResolver):
         for watch in watches:
             watch.end()
         self._rpc.close()
+
+    def _watch_of(self, full: str) -> NameWatch:
+        with self._lock:
+            watch = self._watches.get(full)
+            if watch is None or watch.ended:
+                watch = self._watches[full] = NameWatch(self.address, self.token, full, self._threads)
+            return watch
 
     def _remember(self, full: str, endpoints: tuple[Endpoint, ...]) -> None:
         with self._lock:

@@ -47,12 +47,12 @@ class NameWatch:
         self._lock = threading.Lock()
         self._listeners: list[Changed] = []
         self._last: tuple[Endpoint, ...] | None = None
-        self._started = self._ended = False
+        self._started = self.ended = False
 
     def add(self, changed: Changed) -> bool:
         """False when the watch has ended."""
         with self._lock:
-            if self._ended:
+            if self.ended:
                 return False
             self._listeners.append(changed)
             last = self._last
@@ -71,7 +71,7 @@ class NameWatch:
 
     def start(self) -> None:
         with self._lock:
-            if self._started or self._ended:
+            if self._started or self.ended:
                 return
             self._started = True
         threads = self._threads or get_thread_registry().container
@@ -79,18 +79,18 @@ class NameWatch:
 
     def end(self) -> None:
         with self._lock:
-            self._ended = True
+            self.ended = True
         self._rpc.close()  # which ends a poll under way
 
     def _follow(self, stop: threading.Event) -> None:
         version = failures = 0
-        while not self._ended:
+        while not self.ended:
             try:
                 endpoints, version = ask(self._rpc, self._name, timeout=10, known_version=version, hold=_HOLD)
                 failures = 0
                 self._tell(endpoints)
             except TransportError as error:
-                if self._ended:
+                if self.ended:
                     return
                 _log.debug("watching %s: %s", self._name, error)
                 version = 0  # a controller that restarts may count anew

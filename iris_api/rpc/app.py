@@ -133,7 +133,7 @@ async def _run(
 def _check_cut_off(watch: DisconnectWatch, path: str, error: BaseException) -> None:
     """Raise what a cancelled handler means for a client that is still there."""
     if watch.expired:
-        raise Refused("deadline_exceeded", f"{path} did not end within the client's deadline") from error
+        raise Refused("deadline_exceeded", f"{path} did not end within {watch.seconds:.2f} s") from error
     if not watch.gone:
         raise Refused("unavailable", "the server is stopping") from error
 

@@ -31,7 +31,7 @@ class Gate:
         hosts: Collection[str] = (),
         open_paths: Collection[str] = ("/health",),
     ) -> None:
-        self._app = app
+        self.app = app
         self._token = token
         self._open = frozenset(open_paths)
         self._names = {"localhost", socket.gethostname().lower(), *(host.lower() for host in hosts if host)}
@@ -41,14 +41,14 @@ class Gate:
         if scope["type"] != "http":
             return
         headers = dict(scope["headers"])
-        refusal = self._refusal(headers, scope["path"])
+        refusal = self.refusal(headers, scope["path"])
         if refusal is None:
-            await self._app(scope, receive, send)
+            await self.app(scope, receive, send)
         else:
             await send_refusal(send, *refusal)
 
-    def _refusal(self, headers: Mapping[bytes, bytes], path: str) -> tuple[str, str] | None:
-        """Connect code and message; None for a request that may pass."""
+    def refusal(self, headers: Mapping[bytes, bytes], path: str) -> tuple[str, str] | None:
+        """Connect code and message; None for a request that may pass. A function of its arguments."""
         host = headers.get(b"host", b"")
         if not self._is_ours(host):
             text = host.decode("latin-1")

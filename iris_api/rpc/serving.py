@@ -49,17 +49,18 @@ def serve(
     advertise_host: str = "",
     hosts: Collection[str] = (),
     grace: float = 1.0,
+    protocol: str | type = "httptools",
 ) -> Server:
     """Serve `app` on `host`:`port` (0 picks a port); returns once it listens.
 
     `hosts` are further names by which clients reach it; `grace` is what requests under way get at the
-    stop, in seconds. Raises ConfigError for an address beyond this machine without a token, PlatformError
-    when the port cannot be had.
+    stop, in seconds; `protocol` is uvicorn's, or a subclass of it. Raises ConfigError for an address
+    beyond this machine without a token, PlatformError when the port cannot be had.
     """
     if token is None and not _is_loopback(host):
         raise ConfigError([f"listening on {host!r} needs a token: others than this machine can reach it"])
     gate = Gate(app, token=token, hosts=(host, advertise_host, *hosts), open_paths=open_paths)
-    server = _uvicorn(gate, "127.0.0.1" if host == "localhost" else host, port, grace)
+    server = _uvicorn(gate, "127.0.0.1" if host == "localhost" else host, port, grace, protocol)
     try:
         thread = threads.spawn_server(server, name)
     except OSError as error:
@@ -69,14 +70,14 @@ def serve(
     return Server(thread, advertise_host or _reachable(host), bound)
 
 
-def _uvicorn(app: ASGIApp, host: str, port: int, grace: float) -> Any:
+def _uvicorn(app: ASGIApp, host: str, port: int, grace: float, protocol: str | type) -> Any:
     import uvicorn
 
     config = uvicorn.Config(
         app,
         host=host,
         port=port,
-        http="httptools",
+        http=protocol,
         ws="none",
         lifespan="off",
         interface="asgi3",

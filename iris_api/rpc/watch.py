@@ -16,11 +16,12 @@ class DisconnectWatch:
     """Made by the task that runs the handler, once the request's body is read. After that task was
     cancelled, `gone` tells that the client has left, `expired` that `seconds` have passed."""
 
-    __slots__ = ("_handler", "_left", "_receive", "_task", "_timer", "expired", "gone")
+    __slots__ = ("_handler", "_left", "_receive", "_task", "_timer", "expired", "gone", "seconds")
 
     def __init__(self, receive: Receive, seconds: float | None = None) -> None:
         self.gone = False
         self.expired = False
+        self.seconds = seconds
         self._receive = receive
         self._handler = asyncio.current_task()
         self._task: asyncio.Task[None] | None = None

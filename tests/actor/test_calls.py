@@ -12,10 +12,12 @@ import pytest
 
 from iris_actor.client import ActorClient
 from iris_actor.errors import ActorUnavailable, RemoteError
+from iris_actor.pool import ActorPool
 from iris_actor.resolvers.fixed import FixedResolver
 from iris_actor.server import ActorServer
 from iris_api.credentials import new_token
 from iris_api.errors import DeadlineExceeded, InvalidSpec, Lost, NotSent, Refused, UnpicklableError
+from iris_api.resolver import Endpoint, Resolver
 from iris_api.testing import wait_for_condition
 from iris_api.threads import ThreadContainer
 from tests.actor.actors import Calculator
@@ -198,14 +200,23 @@ def test_an_unknown_name_is_waited_for_until_the_deadline() -> None:
         calc.add.remote(1, 2).result()
 
 
-def test_a_server_that_comes_later_gets_the_calls(server: ActorServer, threads: ThreadContainer) -> None:
-    table: dict[str, str] = {}
-    resolver = FixedResolver(table)
-    calc = ActorClient(resolver, "calc", timeout=10)
-    future = calc.add.remote(1, 2)
+class Changing(Resolver):
+    """Of a third party: cannot watch, and knows no pools."""
+
+    def __init__(self) -> None:
+        self.known: tuple[Endpoint, ...] = ()
+
+    def resolve(self, name: str) -> tuple[Endpoint, ...]:
+        return self.known
+
+
+def test_a_server_that_comes_later_gets_the_calls(server: ActorServer) -> None:
+    resolver = Changing()
+    future = ActorClient(resolver, "calc", timeout=10).add.remote(1, 2)
     assert not future.done()
-    resolver._named["calc"] = (server.address,)
+    resolver.known = (Endpoint("calc", server.address),)
     assert future.result(5) == 3
+    assert ActorPool(resolver, "calc").call().add(1, 2) == 3
 
 
 @pytest.fixture

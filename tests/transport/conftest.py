@@ -17,13 +17,18 @@ def token() -> Token:
     return new_token()
 
 
+@pytest.fixture(params=[True, False], ids=["linger", "plain"])
+def linger(request: pytest.FixtureRequest) -> bool:
+    return bool(request.param)
+
+
 @pytest.fixture
-def listen(token: Token) -> Iterator[Callable[..., tuple[Listener, Channel]]]:
+def listen(token: Token, linger: bool) -> Iterator[Callable[..., tuple[Listener, Channel]]]:
     """Serve a handler; gives the listener and a channel to it."""
     open_ones: list[Listener | Channel] = []
 
     def make(handler: Handler, **bind: object) -> tuple[Listener, Channel]:
-        transport = HttpTransport()
+        transport = HttpTransport(linger=linger)
         listener = transport.listen(handler, Bind(token=token, **bind))  # type: ignore[arg-type]
         channel = transport.connect(listener.address, token)
         open_ones.extend((channel, listener))

@@ -38,6 +38,9 @@ class Handlers:
             self.running -= 1
         return Reply(b"waited")
 
+    def on_size(self, request: Request) -> Reply:
+        return Reply(bytes(int(request.head)))
+
     def on_fail(self, request: Request) -> Reply:
         return Reply(failure=RemoteFailure("a.Error", "message", "trace"))
 
