@@ -6,13 +6,14 @@ import threading
 import time
 from typing import TYPE_CHECKING, Final
 
+from iris_actor.attempt import Attempt
 from iris_actor.errors import ActorUnavailable
 from iris_actor.waiting import Seen, wait_for_endpoints
 from iris_api.errors import TransportError
 from iris_api.threads import ThreadContainer, get_thread_registry
 
 if TYPE_CHECKING:
-    from iris_actor.caller import Attempt, Caller
+    from iris_actor.caller import Caller
 
 __all__ = ["Retries"]
 
@@ -58,12 +59,12 @@ class Retries:
             wait_for_endpoints(self._caller.resolver, seen, bool, until, stop)
         except TransportError as error:  # the resolver refuses, for good
             for attempt in attempts:
-                _fail(attempt, error)
+                attempt.set(None, error)
             return
         now = time.monotonic()
         for attempt in attempts:
             if now >= attempt.deadline:
-                _fail(attempt, self._caller.late(attempt, seen))
+                attempt.set(None, self._caller.late(attempt, seen))
             elif seen.endpoints and now >= attempt.not_before:
                 self._caller.launch(attempt)
             else:
@@ -82,11 +83,6 @@ class Retries:
     def _fail_all(self, why: str) -> None:
         for attempt in self._take():
             what = f"{self._caller.name}.{attempt.method}"
-            _fail(attempt, ActorUnavailable(f"{what}: {why}; last seen: {attempt.error}"))
+            attempt.set(None, ActorUnavailable(f"{what}: {why}; last seen: {attempt.trouble}"))
         with self._lock:
             self._running = False
-
-
-def _fail(attempt: Attempt, error: BaseException) -> None:
-    if attempt.outcome is not None:
-        attempt.outcome.set(None, error)

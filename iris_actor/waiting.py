@@ -10,10 +10,24 @@ from typing import Final
 from iris_api.errors import Refused, TransportError
 from iris_api.resolver import Endpoint, Resolver, SupportsWatch
 
-__all__ = ["Seen", "wait_for_endpoints"]
+__all__ = ["Seen", "endpoints_now", "wait_for_endpoints"]
 
 _PAUSES: Final = (0.02, 0.05, 0.1, 0.2, 0.5)  # seconds; the last one repeats
 _RETRIED: Final = frozenset({"unavailable", "resource_exhausted"})
+
+
+def endpoints_now(resolver: Resolver, name: str) -> tuple[Endpoint, ...]:
+    """Resolve; an error that may pass means nobody. Raises Refused for others."""
+    try:
+        return resolver.resolve(name)
+    except TransportError as error:
+        _raise_if_final(error)
+        return ()
+
+
+def _raise_if_final(error: TransportError) -> None:
+    if isinstance(error, Refused) and error.code not in _RETRIED:
+        raise error
 
 
 class Seen:
@@ -35,8 +49,7 @@ class Seen:
         try:
             self.endpoints, self.error = resolver.resolve(self.name), None
         except TransportError as error:
-            if isinstance(error, Refused) and error.code not in _RETRIED:
-                raise
+            _raise_if_final(error)
             self.endpoints, self.error = (), error
         return self.endpoints
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Final
+from typing import Final, Protocol, runtime_checkable
 
 from attrs import field, frozen
 
@@ -16,11 +16,13 @@ __all__ = [
     "DEFAULT_TIMEOUT",
     "Bind",
     "Channel",
+    "Deliver",
     "Handler",
     "Listener",
     "RemoteFailure",
     "Reply",
     "Request",
+    "SupportsPost",
     "Transport",
 ]
 
@@ -109,6 +111,19 @@ class Channel(ABC):
     @abstractmethod
     def close(self) -> None:
         """Close the connections; what is pending fails with Lost or NotSent. Idempotent."""
+
+
+Deliver = Callable[[Reply | None, BaseException | None], None]
+"""Takes the reply of one call, or the error in its place; does not block and does not raise."""
+
+
+@runtime_checkable
+class SupportsPost(Protocol):
+    """A channel that can do without a future for each call, where many are under way."""
+
+    def post(self, request: Request, deliver: Deliver) -> None:
+        """As `submit`; `deliver` is called once, from a thread of the channel's, with what the future
+        would have had."""
 
 
 class Transport(ABC):

@@ -26,19 +26,29 @@ class FixedResolver(ActorResolver):
 
     def __init__(self, table: Table, *, token: Token | None = None) -> None:
         self.token = token
-        self._named = {}
-        self._all: tuple[str, ...] | None = None
+        self._found: dict[str, tuple[Endpoint, ...]] = {}
+        self._all: tuple[str, ...] = ()
         if isinstance(table, Mapping):
-            self._named = {name: _addresses(value, f"{name!r}") for name, value in table.items()}
+            for name, value in table.items():
+                self._found[name] = _endpoints(name, _addresses(value, f"{name!r}"))
         else:
             self._all = _addresses(table, "the resolver")
 
     def resolve(self, name: str) -> tuple[Endpoint, ...]:
-        addresses = self._named.get(name, ()) if self._all is None else self._all
-        return tuple(Endpoint(name, address) for address in addresses)
+        found = self._found.get(name)
+        if found is None:
+            found = _endpoints(name, self._all)
+            if found:
+                self._found[name] = found
+        return found
 
     def __repr__(self) -> str:
-        return f"FixedResolver({self._named if self._all is None else list(self._all)!r})"
+        table = {name: [one.address for one in found] for name, found in self._found.items()}
+        return f"FixedResolver({list(self._all) or table!r})"
+
+
+def _endpoints(name: str, addresses: tuple[str, ...]) -> tuple[Endpoint, ...]:
+    return tuple(Endpoint(name, address) for address in addresses)
 
 
 def _addresses(value: str | Sequence[str], what: str) -> tuple[str, ...]:
