@@ -75,13 +75,18 @@ class Up:
         self._process = None
 
     def stop(self) -> None:
-        """As Ctrl+C does; starts it first if it was killed, so that nothing that it left stays."""
-        if self._process is None:
-            self.start()
+        """As Ctrl+C does."""
         assert self._process is not None
         self._process.send_signal(signal.SIGINT)
         said, _ = self._process.communicate(timeout=LIMIT)
+        self._process = None
         assert "All gone." in said
+
+    def clean_up(self) -> None:
+        """One that was killed is started again, for what it left running ends only with it."""
+        if self._process is None:
+            self.start()
+        self.stop()
 
 
 @pytest.fixture
@@ -90,4 +95,4 @@ def up(tmp_path: Path) -> Iterator[Up]:
     cluster = Up(tmp_path)
     cluster.start()
     yield cluster
-    cluster.stop()
+    cluster.clean_up()

@@ -96,7 +96,8 @@ class Caller(Witness):
 
     def see_both(self, how: str, other: str) -> tuple[list[str], list[str]]:
         """What a thread below this handler sees, and what the handler that it calls does."""
-        return tuple(run_in(how, lambda: (_identity(), _ask(other, how))))  # type: ignore[return-value]
+        mine, theirs = run_in(how, lambda: (_identity(), _ask(other, how)))
+        return mine, theirs
 
 
 def _identity() -> list[str]:

@@ -54,6 +54,7 @@ def test_the_three_for_a_child(client: IrisClient, tmp_path: Path) -> None:
         submit, entry = iris_ctx().client.submit, Entrypoint.from_callable(child)
         first = submit(name="child", entrypoint=entry)
         before = first.status().tasks[0]
+        refusal = ""
         try:
             submit(name="child", entrypoint=entry)
         except JobExists as error:

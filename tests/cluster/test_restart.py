@@ -1,0 +1,198 @@
+"""A cluster that is killed and started again on its state, and workers that come and go."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from iris.actor import ActorClient
+from iris.client import IrisClient, iris_ctx
+from iris.cluster.types import CauseKind, Constraint, Entrypoint, JobState, TaskState
+from iris_api.testing import wait_for_condition
+from tests.cluster.conftest import Up
+from tests.cluster.kit import LIMIT, Witness, heard, host, park, tell
+
+WAITS = "echo before; until [ -e {go} ]; do sleep 0.05; done; echo after"
+
+
+def waits_for(go: Path) -> Entrypoint:
+    return Entrypoint.from_command("sh", "-c", WAITS.format(go=go))
+
+
+def test_a_job_that_ran_is_adopted(up: Up, tmp_path: Path) -> None:
+    """The client waits through it, the task notices nothing, and no line is lost or doubled."""
+    client = IrisClient.remote(up.address)
+    job = client.submit(name="outlives", entrypoint=waits_for(tmp_path / "go"))
+    assert next(job.tasks()[0].logs(follow=True)).data == "before"
+    up.kill()
+    up.start()
+    (tmp_path / "go").touch()
+    job.wait(timeout=LIMIT)
+    assert len(job.status().tasks[0].attempts) == 1
+    assert [entry.data for entry in job.tasks()[0].logs()] == ["before", "after"]
+
+
+def test_a_job_that_ended_while_nobody_was_there(up: Up, tmp_path: Path) -> None:
+    """Its end and its output are known to the next."""
+    job = IrisClient.remote(up.address).submit(name="ends", entrypoint=waits_for(tmp_path / "go"))
+    assert next(job.tasks()[0].logs(follow=True)).data == "before"
+    up.kill()
+    (tmp_path / "go").touch()
+    up.start()
+    job.wait(timeout=LIMIT)
+    assert [entry.data for entry in job.tasks()[0].logs()] == ["before", "after"]
+
+
+def test_what_was_submitted_is_kept(up: Up) -> None:
+    """Acknowledged is durable: ended jobs, their causes and logs, and what waited, which then runs."""
+    client = IrisClient.remote(up.address)
+    ended = client.submit(name="ended", entrypoint=Entrypoint.from_command("sh", "-c", "echo why; exit 4"))
+    before = ended.wait(timeout=LIMIT, raise_on_failure=False)
+    waiting = client.submit(name="waiting", entrypoint=Entrypoint.from_command("true"))
+    up.kill()
+    up.start()
+    assert ended.wait(raise_on_failure=False).cause == before.cause
+    assert [entry.data for entry in ended.tasks()[0].logs()] == ["why"]
+    waiting.wait(timeout=LIMIT)
+    assert (up.state / "iris.sqlite").read_bytes().startswith(b"SQLite format 3")
+
+
+def test_an_adopted_family_stays_one(up: Up, tmp_path: Path) -> None:
+    """Names go on meaning the same actors, and terminating the root ends what lives below it."""
+
+    def parent() -> None:
+        ctx = iris_ctx()
+        child = Entrypoint.from_callable(host, "witness", Witness, tmp_path / "ready")
+        ctx.client.submit(name="child", entrypoint=child)
+        park()
+
+    client = IrisClient.remote(up.address)
+    root = client.submit(name="root", entrypoint=Entrypoint.from_callable(parent))
+    heard(tmp_path / "ready")
+    up.kill()
+    up.start()
+    assert ActorClient(client.resolver(root), "witness").see("managed")[0] == f"{root.job_id}/child"
+    root.terminate()
+    child = client.job(f"{root.job_id}/child").wait(timeout=LIMIT, raise_on_failure=False)
+    assert child.cause is not None
+    assert child.cause.kind is CauseKind.PARENT_ENDED
+    assert root.wait(timeout=LIMIT, raise_on_failure=False).state is JobState.KILLED
+
+
+def test_an_orderly_end_ends_the_tasks(up: Up, tmp_path: Path) -> None:
+    """And the next start tries them again, at the platform's cost."""
+    script = (
+        f"echo $$ > {tmp_path}/new; mv {tmp_path}/new {tmp_path}/pid; [ -e {tmp_path}/again ] || sleep 60"
+    )
+    client = IrisClient.remote(up.address)
+    job = client.submit(name="again", entrypoint=Entrypoint.from_command("sh", "-c", script))
+    pid = heard(tmp_path / "pid")
+    up.stop()
+    assert not Path(f"/proc/{pid}").exists()
+    (tmp_path / "again").touch()
+    up.start()
+    job.wait(timeout=LIMIT)
+    first, second = job.status().tasks[0].attempts
+    assert (first.state, second.state) == (TaskState.WORKER_FAILED, TaskState.SUCCEEDED)
+
+
+def test_health_and_services_are_one_port(up: Up) -> None:
+    """Health needs no token and says ok; JSON by any client needs the token and is understood."""
+    with urllib.request.urlopen(f"{up.address}/health", timeout=LIMIT) as answer:
+        assert answer.status == 200
+    token = (up.state / "token").read_text().strip()
+    request = urllib.request.Request(
+        f"{up.address}/iris.cluster.v1.Controller/ListWorkers",
+        data=b"{}",
+        headers={"content-type": "application/json", "authorization": f"Bearer {token}"},
+    )
+    wait_for_condition(lambda: json.load(urllib.request.urlopen(request, timeout=LIMIT)).get("workers"))
+
+
+class Extra:
+    """``iris worker`` of one id and one directory, as often as it is started."""
+
+    def __init__(self, client: IrisClient, directory: Path) -> None:
+        self._client, self._directory = client, directory
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        argv = ["worker", "--id", "extra", "--controller", self._client.address]
+        quiet = subprocess.DEVNULL
+        command = [sys.executable, "-m", "iris", *argv]
+        self.process = subprocess.Popen(command, cwd=self._directory, stdout=quiet, stderr=quiet)
+        wait_for_condition(self._is_known, timeout=LIMIT)
+
+    def end(self, *, kill: bool) -> None:
+        process, self.process = self.process, None
+        if process is not None:
+            (process.kill if kill else process.terminate)()
+            process.wait(timeout=LIMIT)
+
+    def _is_known(self) -> bool:
+        return any(worker.worker_id == "extra" for worker in self._client.list_workers())
+
+
+@pytest.fixture
+def extra(processes: IrisClient, tmp_path: Path) -> Iterator[Extra]:
+    worker = Extra(processes, tmp_path)
+    worker.start()
+    yield worker
+    worker.end(kill=False)
+
+
+ON_EXTRA = [Constraint("slice", "EQ", "extra")]
+
+
+def test_a_worker_that_was_killed_adopts_what_it_ran(
+    processes: IrisClient, extra: Extra, tmp_path: Path
+) -> None:
+    """Started again with its id and directory; the task notices nothing."""
+    job = processes.submit(name="outlives", entrypoint=waits_for(tmp_path / "go"), constraints=ON_EXTRA)
+    assert next(job.tasks()[0].logs(follow=True)).data == "before"
+    extra.end(kill=True)
+    extra.start()
+    (tmp_path / "go").touch()
+    job.wait(timeout=LIMIT)
+    (attempt,) = job.status().tasks[0].attempts
+    assert attempt.worker_id == "extra"
+    assert [entry.data for entry in job.tasks()[0].logs()] == ["before", "after"]
+
+
+@pytest.mark.parametrize("budget", [0, 1])
+def test_a_worker_that_leaves_costs_the_platforms_budget(
+    processes: IrisClient, extra: Extra, tmp_path: Path, budget: int
+) -> None:
+    """Its tasks are lost at once and not after a silence; with budget they run elsewhere."""
+
+    def task() -> None:
+        tell(tmp_path / iris_ctx().worker_id, True)
+        if iris_ctx().worker_id == "extra":
+            park()
+
+    job = processes.submit(
+        name="moves",
+        entrypoint=Entrypoint.from_callable(task),
+        constraints=ON_EXTRA if budget == 0 else [Constraint("pool", "EQ", "default")],
+        max_retries_preemption=budget,
+        replicas=2,
+    )
+    with contextlib.suppress(TimeoutError):
+        heard(tmp_path / "extra")
+    extra.end(kill=False)
+    status = job.wait(timeout=LIMIT, raise_on_failure=False)
+    lost = [
+        attempt.cause.kind
+        for task in job.status().tasks
+        for attempt in task.attempts
+        if attempt.worker_id == "extra" and attempt.cause
+    ]
+    assert set(lost) == {CauseKind.WORKER_LOST}
+    assert status.state is (JobState.SUCCEEDED if budget else JobState.WORKER_FAILED)
