@@ -56,7 +56,8 @@ class ActorClient:
     def __getattr__(self, name: str) -> RemoteMethod:
         if name.startswith("_"):
             raise AttributeError(f"{name!r}: names that start with '_' are not remote methods")
-        return RemoteMethod(self._caller, name)
+        method = self.__dict__[name] = RemoteMethod(self._caller, name)  # found there the next time
+        return method
 
     def __reduce__(self) -> tuple[Any, ...]:
         caller = self._caller

@@ -16,9 +16,10 @@ from iris_actor.http.wire import (
     STREAM,
     IncomingCall,
     decode_call,
+    decode_calls,
+    encode_many,
     encode_reply,
     envelope,
-    split_calls,
     split_envelopes,
 )
 from iris_actor.http.workers import Job, Workers
@@ -105,7 +106,7 @@ class ActorApp:
             if body is None:
                 return
             timeout = timeout_of(scope)
-            calls = [decode_call(call, timeout) for call in _calls_in(body)]
+            calls = decode_calls(_message_in(body), timeout)
         except Refused as refusal:
             await send_refusal(send, refusal.code, refusal.message)
             return
@@ -124,7 +125,7 @@ class ActorApp:
 
     def _start(self, call: IncomingCall, batch: _Batch) -> Job:
         job = Job(
-            lambda: envelope(encode_for(self._handler(call.request), call)),
+            lambda: encode_for(self._handler(call.request), call),
             lambda outcome: batch.add(call.id, outcome),
         )
         try:
@@ -162,7 +163,7 @@ class _Batch:
             if not self._ready:
                 self._waiter = asyncio.get_running_loop().create_future()
                 await self._waiter
-            body = b"".join(self._ready)
+            body = encode_many(self._ready)
             self._ready.clear()
             await send({"type": "http.response.body", "body": body, "more_body": True})
         await send({"type": "http.response.body", "body": envelope(b"{}", END_OF_STREAM), "more_body": False})
@@ -179,20 +180,17 @@ def encode_for(reply: Any, call: IncomingCall) -> bytes:
     return encode_reply(reply, call.id)
 
 
-def _calls_in(body: bytes | bytearray) -> list[memoryview]:
-    try:
-        found = list(split_envelopes(bytearray(body)))
-        if len(found) != 1 or found[0][0] != 0:
-            raise Refused("invalid_argument", "the request is no single uncompressed message")
-        return split_calls(found[0][1])
-    except ValueError as error:
-        raise Refused("invalid_argument", f"the request is no CallManyRequest: {error}") from error
+def _message_in(body: bytes | bytearray) -> memoryview:
+    found = list(split_envelopes(bytearray(body)))
+    if len(found) != 1 or found[0][0] != 0:
+        raise Refused("invalid_argument", "the request is no single uncompressed message")
+    return found[0][1]
 
 
 def _refused(call_id: int, outcome: BaseException) -> bytes:
     refusal = outcome if isinstance(outcome, Refused) else _internal(outcome)
     message = pb.CallReply(id=call_id, refused=refusal.code, refused_message=refusal.message)
-    return envelope(message.SerializeToString())
+    return message.SerializeToString()
 
 
 def _internal(error: BaseException) -> Refused:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import itertools
-import time
+from collections.abc import Callable
 from concurrent.futures import Future
+from functools import partial
 from typing import Final
 
 from google.protobuf.message import DecodeError
@@ -16,10 +17,11 @@ from iris_api.credentials import Token
 from iris_api.errors import Lost
 from iris_api.rpc.client import PROTO
 from iris_api.rpc.http import HttpPool
-from iris_api.transport import Channel, Reply, Request
+from iris_api.transport import Channel, Deliver, Reply, Request
 
 __all__ = ["HttpChannel"]
 
+_IDS: Final = 0x3FFE  # ids come again after so many: far more than one request has, and two bytes hold one
 _ids: Final = itertools.count(1)
 
 
@@ -42,12 +44,18 @@ class HttpChannel(Channel):
         raise error_of(response, f"{self.address}: {request.actor}.{request.method}")
 
     def submit(self, request: Request) -> Future[Reply]:
-        call_id = next(_ids)
+        future: Future[Reply] = Future()
+        self._post(request, partial(_resolve, future), future.set_running_or_notify_cancel)
+        return future
+
+    def post(self, request: Request, deliver: Deliver) -> None:
+        self._post(request, deliver, None)
+
+    def _post(self, request: Request, deliver: Deliver, wanted: Callable[[], bool] | None) -> None:
+        call_id = next(_ids) % _IDS + 1
         encoded = b"".join(encode_call(request, call_id))  # a snapshot: the caller may go on to change arrays
         what = f"{self.address}: {request.actor}.{request.method}"
-        pending = Pending(call_id, encoded, what, time.monotonic() + request.timeout)
-        self._sender.submit(pending)
-        return pending.future
+        self._sender.submit(Pending(call_id, encoded, what, request.timeout, deliver, wanted))
 
     def close(self) -> None:
         self._sender.close()
@@ -55,3 +63,11 @@ class HttpChannel(Channel):
 
     def __repr__(self) -> str:
         return f"HttpChannel({self.address!r})"
+
+
+def _resolve(future: Future[Reply], reply: Reply | None, error: BaseException | None) -> None:
+    if error is not None:
+        future.set_exception(error)
+    else:
+        assert reply is not None
+        future.set_result(reply)

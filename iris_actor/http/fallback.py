@@ -34,9 +34,9 @@ class _Service:
         reply: pb.CallReply = await self._app.run(_incoming(request, ctx), None, _message)
         return reply
 
-    async def call_many(self, request: pb.CallManyRequest, ctx: Any) -> AsyncIterator[pb.CallReply]:
+    async def call_many(self, request: pb.CallManyRequest, ctx: Any) -> AsyncIterator[pb.CallManyReply]:
         for ended in asyncio.as_completed([self._one(call, ctx) for call in request.calls]):
-            yield await ended
+            yield pb.CallManyReply(replies=[await ended])
 
     async def _one(self, request: pb.CallRequest, ctx: Any) -> pb.CallReply:
         try:

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Sequence
-from concurrent.futures import Future
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from google.protobuf.message import DecodeError
 
 from iris_actor.http.outcome import as_error, end_error, error_of
-from iris_actor.http.wire import CALL_MANY, END_OF_STREAM, STREAM, decode_reply, encode_many, split_envelopes
+from iris_actor.http.wire import (
+    CALL_MANY,
+    END_OF_STREAM,
+    STREAM,
+    decode_replies,
+    encode_many,
+    split_envelopes,
+)
 from iris_api.errors import DeadlineExceeded, Lost, TransportError
+from iris_api.rpc import actor_pb2 as pb
 from iris_api.rpc.connection import Connection
 from iris_api.rpc.http import HttpPool
-from iris_api.transport import Reply
+from iris_api.transport import Deliver, Reply
 
 __all__ = ["Flight", "Pending"]
 
@@ -23,22 +30,35 @@ _STREAM: Final = STREAM.encode()
 
 
 class Pending:
-    """A call that waits for its reply; `data` is its encoded CallRequest."""
+    """A call that waits for its reply; `data` is its encoded CallRequest. `deliver` is called once.
+    `wanted` is asked before it is sent: False for a call that was cancelled."""
 
-    __slots__ = ("data", "deadline", "future", "id", "queued", "what")
+    __slots__ = ("data", "deadline", "deliver", "id", "queued", "wanted", "what")
 
-    def __init__(self, call_id: int, data: bytes, what: str, deadline: float) -> None:
+    def __init__(
+        self,
+        call_id: int,
+        data: bytes,
+        what: str,
+        timeout: float,
+        deliver: Deliver,
+        wanted: Callable[[], bool] | None,
+    ) -> None:
         self.id = call_id
         self.data = data
         self.what = what
         self.queued = time.monotonic()
-        self.deadline = deadline
-        self.future: Future[Reply] = Future()
+        self.deadline = self.queued + timeout
+        self.deliver = deliver
+        self.wanted = wanted
+
+    def fail(self, error: BaseException) -> None:
+        self.deliver(None, error)
 
     def expire(self, now: float, sent: bool) -> None:
         waited = now - self.queued
         where = "it was sent, and nothing came back" if sent else "it was still queued here"
-        self.future.set_exception(DeadlineExceeded(f"{self.what}: no reply within {waited:.2f} s, {where}"))
+        self.fail(DeadlineExceeded(f"{self.what}: no reply within {waited:.2f} s, {where}"))
 
 
 class Flight:
@@ -84,7 +104,7 @@ class Flight:
         calls, self.calls = self.calls, {}
         self.done = True
         for call in calls.values():
-            call.future.set_exception(copy.copy(error))  # each raiser adds its own traceback
+            call.fail(copy.copy(error))  # each raiser adds its own traceback
 
     def abandon(self, error: TransportError) -> None:
         """Give up the connection: the server notices, and drops what it has not run."""
@@ -101,14 +121,14 @@ class Flight:
                 if self.calls:
                     self.fail(end_error(message, self._pool.address))
             else:
-                self._settle(message)
+                for small, reply in decode_replies(message):
+                    self._settle(small, reply)
 
-    def _settle(self, message: memoryview) -> None:
-        small, reply = decode_reply(message)
+    def _settle(self, small: pb.CallReply, reply: Reply) -> None:
         call = self.calls.pop(small.id, None)
         if call is None:
             return  # its deadline has passed
         if small.refused:
-            call.future.set_exception(as_error(small.refused, f"{call.what}: {small.refused_message}"))
+            call.fail(as_error(small.refused, f"{call.what}: {small.refused_message}"))
         else:
-            call.future.set_result(reply)
+            call.deliver(reply, None)

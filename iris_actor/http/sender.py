@@ -21,7 +21,7 @@ __all__ = ["Pending", "Sender"]
 _PATIENCE: Final = 0.002  # seconds without a reply, after which the next request does not wait any longer
 _MAX_WAIT: Final = 0.05  # seconds that a call waits for others at most
 _MAX_FLIGHTS: Final = 128  # requests under way at once; each is a connection
-_MAX_CALLS: Final = 256  # of one request
+_MAX_CALLS: Final = 2048  # of one request
 _MAX_BYTES: Final = 4 * 1024 * 1024  # of one request, unless a single call is larger
 _IDLE: Final = 10.0  # seconds after which the thread ends
 
@@ -42,15 +42,17 @@ class Sender:
     def submit(self, call: Pending) -> None:
         """Queue a call. Does not block; the thread is started when needed."""
         with self._lock:
-            if self._closed:
-                call.future.set_exception(NotSent(f"{call.what}: this channel is closed"))
-                return
-            self._queue.append(call)
-            if self._running:
-                self._rouse()
-                return
-            self._running = True
-        self._start()
+            closed = self._closed
+            if not closed:
+                self._queue.append(call)
+                if self._running:
+                    self._rouse()
+                    return
+                self._running = True
+        if closed:
+            call.fail(NotSent(f"{call.what}: this channel is closed"))
+        else:
+            self._start()
 
     def close(self) -> None:
         """Fail what is pending: with NotSent what is queued, with Lost what is under way. Idempotent."""
@@ -119,15 +121,15 @@ class Sender:
             if calls and size > _MAX_BYTES:
                 break
             call = self._queue.popleft()
-            if call.future.set_running_or_notify_cancel():
+            if call.wanted is None or call.wanted():
                 calls.append(call)
         return calls
 
     def fail_queued(self, why: str) -> None:
         while self._queue:
             call = self._queue.popleft()
-            if call.future.set_running_or_notify_cancel():
-                call.future.set_exception(NotSent(f"{call.what}: {why}"))
+            if call.wanted is None or call.wanted():
+                call.fail(NotSent(f"{call.what}: {why}"))
 
     @property
     def closed(self) -> bool:

@@ -6,6 +6,7 @@ message is a small protobuf prefix followed by plain length-delimited pieces.
 
 from __future__ import annotations
 
+import functools
 import struct
 from collections.abc import Iterator
 from typing import Final, TypeVar
@@ -26,13 +27,14 @@ __all__ = [
     "STREAM",
     "IncomingCall",
     "decode_call",
+    "decode_calls",
+    "decode_replies",
     "decode_reply",
     "encode_call",
     "encode_many",
     "encode_reply",
     "envelope",
     "incoming",
-    "split_calls",
     "split_envelopes",
 ]
 
@@ -47,8 +49,12 @@ _HEAD: Final = 14
 _BUFFERS: Final = 15
 _HEAD_TAG: Final = bytes([_HEAD << 3 | 2])
 _BUFFERS_TAG: Final = bytes([_BUFFERS << 3 | 2])
-_CALL_TAG: Final = b"\x0a"  # field 1 of CallManyRequest
+_ONE_TAG: Final = b"\x0a"  # field 1 of CallManyRequest and CallManyReply
+_ID_TAG: Final = bytes([3 << 3])
+_ID_OF_REPLY: Final = bytes([1 << 3])
 _LARGE: Final = 65536  # bytes: beyond, buffers are views of what was received
+_LARGE_MANY: Final = 2**20  # the same of a message of many
+_ONE_BYTE: Final = tuple(bytes((number,)) for number in range(0x80))
 _ENVELOPE: Final = struct.Struct(">BI")
 
 
@@ -63,20 +69,26 @@ class IncomingCall:
 
 def encode_call(request: Request, call_id: int = 0) -> list[Body]:
     """A CallRequest in pieces; the buffers are the caller's own memory."""
-    small = pb.CallRequest(
-        actor=request.actor, method=request.method, id=call_id, endpoint_uid=request.endpoint_uid
-    )
-    return _with_payload(small.SerializeToString(), request.head, request.buffers)
+    small = _call_prefix(request.actor, request.method, request.endpoint_uid)
+    if call_id:
+        small += _ID_TAG + _varint(call_id)
+    return _with_payload(small, request.head, request.buffers)
+
+
+@functools.lru_cache(maxsize=1024)
+def _call_prefix(actor: str, method: str, endpoint_uid: str) -> bytes:
+    """What all calls of a method have in common, encoded."""
+    return pb.CallRequest(actor=actor, method=method, endpoint_uid=endpoint_uid).SerializeToString()
 
 
 def encode_reply(reply: Reply, call_id: int = 0) -> bytes:
     """A CallReply: a snapshot, since whoever returned an array may go on to change it."""
-    small = pb.CallReply(id=call_id)
+    small = _ID_OF_REPLY + _varint(call_id)
     if reply.failure is not None:
         failure = reply.failure
-        small.failure.type, small.failure.message = failure.type, failure.message
-        small.failure.traceback = failure.traceback
-    return b"".join(_with_payload(small.SerializeToString(), reply.head, reply.buffers))
+        message = pb.RemoteFailure(type=failure.type, message=failure.message, traceback=failure.traceback)
+        small += pb.CallReply(failure=message).SerializeToString()
+    return b"".join(_with_payload(small, reply.head, reply.buffers))
 
 
 def _with_payload(small: bytes, head: Body, buffers: tuple[memoryview, ...]) -> list[Body]:
@@ -88,10 +100,9 @@ def _with_payload(small: bytes, head: Body, buffers: tuple[memoryview, ...]) -> 
     return [b"".join(parts)] if sum(map(len, parts)) < _LARGE else parts
 
 
-def encode_many(calls: list[bytes]) -> bytes:
-    """An enveloped CallManyRequest of encoded calls."""
-    body = b"".join(piece for call in calls for piece in (_CALL_TAG, _varint(len(call)), call))
-    return envelope(body)
+def encode_many(messages: list[bytes]) -> bytes:
+    """An enveloped CallManyRequest of encoded calls, or CallManyReply of encoded replies."""
+    return envelope(b"".join([piece for one in messages for piece in (_ONE_TAG, _varint(len(one)), one)]))
 
 
 def envelope(message: bytes, flags: int = 0) -> bytes:
@@ -112,9 +123,29 @@ def split_envelopes(data: bytearray) -> Iterator[tuple[int, memoryview]]:
     yield from found
 
 
-def split_calls(message: memoryview) -> list[memoryview]:
-    """The encoded calls of a CallManyRequest."""
+def decode_calls(message: memoryview, timeout: float | None) -> list[IncomingCall]:
+    """The calls of a CallManyRequest. Raises Refused when it is none."""
+    try:
+        if len(message) >= _LARGE_MANY:
+            return [decode_call(call, timeout) for call in _split_many(message)]
+        calls = pb.CallManyRequest.FromString(bytes(message)).calls
+    except (ValueError, DecodeError) as error:
+        raise Refused("invalid_argument", f"the request is no CallManyRequest: {error}") from error
+    return [incoming(call, call.head, _copies(call), timeout) for call in calls]
+
+
+def _split_many(message: memoryview) -> list[memoryview]:
+    """The encoded calls of a CallManyRequest, or replies of a CallManyReply."""
     return [value for number, value, _ in _fields(message) if number == 1 and value is not None]
+
+
+def decode_replies(message: memoryview) -> Iterator[tuple[pb.CallReply, Reply]]:
+    """As `decode_reply`, of each in a CallManyReply."""
+    if len(message) >= _LARGE_MANY:
+        yield from map(decode_reply, _split_many(message))
+        return
+    for small in pb.CallManyReply.FromString(bytes(message)).replies:
+        yield small, _reply(small, small.head, _copies(small))
 
 
 def decode_call(body: Body, timeout: float | None) -> IncomingCall:
@@ -141,10 +172,18 @@ def incoming(
 def decode_reply(body: Body) -> tuple[pb.CallReply, Reply]:
     """A CallReply's small fields, and the reply in it. Raises ValueError or DecodeError when it is none."""
     small, head, buffers = _parse(pb.CallReply, body)
-    failure = None
-    if small.HasField("failure"):
-        failure = RemoteFailure(small.failure.type, small.failure.message, small.failure.traceback)
-    return small, Reply(head, buffers, failure)
+    return small, _reply(small, head, buffers)
+
+
+def _reply(small: pb.CallReply, head: bytes | memoryview, buffers: tuple[memoryview, ...]) -> Reply:
+    if not small.HasField("failure"):
+        return Reply(head, buffers)
+    failure = RemoteFailure(small.failure.type, small.failure.message, small.failure.traceback)
+    return Reply(head, buffers, failure)
+
+
+def _copies(message: pb.CallRequest | pb.CallReply) -> tuple[memoryview, ...]:
+    return tuple([memoryview(bytearray(buffer)) for buffer in message.buffers])
 
 
 def _parse(kind: type[M], body: Body) -> tuple[M, bytes | memoryview, tuple[memoryview, ...]]:
@@ -153,7 +192,7 @@ def _parse(kind: type[M], body: Body) -> tuple[M, bytes | memoryview, tuple[memo
         fields, head, buffers = _split_payload(body)
         return kind.FromString(fields), head, buffers
     message = kind.FromString(bytes(body))
-    return message, message.head, tuple(memoryview(bytearray(buffer)) for buffer in message.buffers)
+    return message, message.head, _copies(message)
 
 
 def _split_payload(body: Body) -> tuple[bytes, memoryview, tuple[memoryview, ...]]:
@@ -209,7 +248,9 @@ def _read_varint(body: memoryview, at: int) -> tuple[int, int]:
 
 def _varint(number: int) -> bytes:
     if number < 0x80:
-        return bytes((number,))
+        return _ONE_BYTE[number]
+    if number < 0x4000:
+        return bytes((number & 0x7F | 0x80, number >> 7))
     out = bytearray()
     while number >= 0x80:
         out.append(number & 0x7F | 0x80)

@@ -21,7 +21,7 @@ from connectrpc.protocol import ProtocolType
 from connectrpc.server import ConnectASGIApplication, ConnectWSGIApplication, DEFAULT_READ_MAX_BYTES, Endpoint, EndpointSync
 from pyqwest import Client, SyncClient
 
-from .actor_pb2 import CallManyRequest, CallReply, CallRequest
+from .actor_pb2 import CallManyReply, CallManyRequest, CallReply, CallRequest
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Mapping
@@ -41,9 +41,9 @@ class Actor(Protocol):
     async def call(self, request: CallRequest, ctx: RequestContext[CallRequest, CallReply], /) -> CallReply:
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
-    def call_many(self, request: CallManyRequest, ctx: RequestContext[CallManyRequest, CallReply], /) -> AsyncIterator[CallReply]:
+    def call_many(self, request: CallManyRequest, ctx: RequestContext[CallManyRequest, CallManyReply], /) -> AsyncIterator[CallManyReply]:
         """
-        Replies come in the order in which the calls end.
+        Replies come in the order in which the calls end, as many in a message as there are.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -77,7 +77,7 @@ class ActorASGIApplication(ConnectASGIApplication[Actor]):
                         name="CallMany",
                         service_name="iris.actor.v1.Actor",
                         input=CallManyRequest,
-                        output=CallReply,
+                        output=CallManyReply,
                         idempotency_level=IdempotencyLevel.UNKNOWN,
                         stream_type=StreamType.SERVER_STREAM,
                     ),
@@ -147,9 +147,9 @@ class ActorClient(ConnectClient):
         *,
         headers: Headers | Mapping[str, str] | None = None, 
         timeout_ms: int | None = None,
-    ) -> AsyncIterator[CallReply]:
+    ) -> AsyncIterator[CallManyReply]:
         """
-        Replies come in the order in which the calls end.
+        Replies come in the order in which the calls end, as many in a message as there are.
         """
         return self.execute_server_stream(
             request=request,
@@ -157,7 +157,7 @@ class ActorClient(ConnectClient):
                 name="CallMany",
                 service_name="iris.actor.v1.Actor",
                 input=CallManyRequest,
-                output=CallReply,
+                output=CallManyReply,
                 idempotency_level=IdempotencyLevel.UNKNOWN,
                 stream_type=StreamType.SERVER_STREAM,
             ),
@@ -169,9 +169,9 @@ class ActorSync(Protocol):
     def call(self, request: CallRequest, ctx: RequestContext[CallRequest, CallReply], /) -> CallReply:
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
-    def call_many(self, request: CallManyRequest, ctx: RequestContext[CallManyRequest, CallReply], /) -> Iterator[CallReply]:
+    def call_many(self, request: CallManyRequest, ctx: RequestContext[CallManyRequest, CallManyReply], /) -> Iterator[CallManyReply]:
         """
-        Replies come in the order in which the calls end.
+        Replies come in the order in which the calls end, as many in a message as there are.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -203,7 +203,7 @@ class ActorWSGIApplication(ConnectWSGIApplication):
                         name="CallMany",
                         service_name="iris.actor.v1.Actor",
                         input=CallManyRequest,
-                        output=CallReply,
+                        output=CallManyReply,
                         idempotency_level=IdempotencyLevel.UNKNOWN,
                         stream_type=StreamType.SERVER_STREAM,
                     ),
@@ -273,9 +273,9 @@ class ActorClientSync(ConnectClientSync):
         *,
         headers: Headers | Mapping[str, str] | None = None, 
         timeout_ms: int | None = None,
-    ) -> Iterator[CallReply]:
+    ) -> Iterator[CallManyReply]:
         """
-        Replies come in the order in which the calls end.
+        Replies come in the order in which the calls end, as many in a message as there are.
         """
         return self.execute_server_stream(
             request=request,
@@ -283,7 +283,7 @@ class ActorClientSync(ConnectClientSync):
                 name="CallMany",
                 service_name="iris.actor.v1.Actor",
                 input=CallManyRequest,
-                output=CallReply,
+                output=CallManyReply,
                 idempotency_level=IdempotencyLevel.UNKNOWN,
                 stream_type=StreamType.SERVER_STREAM,
             ),

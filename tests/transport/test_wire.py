@@ -99,9 +99,8 @@ def test_the_stock_client_streams_replies(listener: Listener, token: Token, comp
     calls.append(pb.CallRequest(actor="a", method="nothing", head=b"h", id=5))
     more = {} if compressed else {"send_compression": None}
     with ActorClientSync(listener.address, **more) as client:  # type: ignore[arg-type]
-        replies = {
-            reply.id: reply for reply in client.call_many(pb.CallManyRequest(calls=calls), headers=head)
-        }
+        messages = client.call_many(pb.CallManyRequest(calls=calls), headers=head)
+        replies = {reply.id: reply for message in messages for reply in message.replies}
     assert sorted(replies) == [3, 4, 5]
     assert replies[3].head == b"h"
     assert replies[5].refused == "unimplemented"
