@@ -14,13 +14,12 @@ from urllib.parse import urlsplit
 
 from attrs import frozen
 
-from iris.client.errors import ControllerUnreachable
 from iris_api.credentials import Token
-from iris_api.errors import InvalidSpec, Refused
+from iris_api.errors import InvalidSpec, Lost, Refused
 
 if TYPE_CHECKING:
     import tarfile
-    from http.client import HTTPResponse
+    from http.client import HTTPConnection
 
 __all__ = ["MAX_BUNDLE_BYTES", "Bundle", "Workspace", "upload"]
 
@@ -28,6 +27,11 @@ MAX_BUNDLE_BYTES: Final = 100 * 10**6
 _SKIPPED: Final = frozenset(
     {".git", "__pycache__", ".venv", "node_modules"}
 )  # where no git says what to leave out
+_BY_STATUS: Final = {
+    400: ("failed_precondition", "it is of a version that does not work with this one"),
+    401: ("unauthenticated", "wrong token, or none"),
+    403: ("permission_denied", "it may not be called from here"),
+}
 _log = logging.getLogger(__name__)
 
 
@@ -67,36 +71,50 @@ class Workspace:
 
 
 def upload(address: str, token: Token | None, bundle: Bundle, timeout: float = 120.0) -> None:
-    """Bring a bundle to the controller unless it is there."""
+    """Bring a bundle to the controller unless it is there; may be repeated.
+
+    Raises Lost when the controller could not be asked, Refused when it does not take it.
+    """
     import http.client
 
     parts = urlsplit(address)
-    headers = {"authorization": f"Bearer {token.reveal()}"} if token else {}
     connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=timeout)
-    path = f"/bundles/{bundle.sha256}"
+    path, headers = f"/bundles/{bundle.sha256}", _headers(token)
     try:
         connection.request("HEAD", path, headers=headers)
-        if _finish(connection.getresponse()) == 200:
-            return
-        connection.request("PUT", path, body=bundle.data, headers=headers)
-        response = connection.getresponse()
-        body = response.read()
-    except OSError as error:
-        raise ControllerUnreachable(
-            f"the workspace did not reach the controller at {address}: {error}"
-        ) from error
+        status, body = _answer(connection)
+        if status == 404:
+            connection.request("PUT", path, body=bundle.data, headers=headers)
+            status, body = _answer(connection)
+    except (OSError, http.client.HTTPException) as error:
+        raise Lost(f"the workspace did not reach the controller at {address}: {error}") from error
     finally:
         connection.close()
-    if response.status >= 300:
-        raise Refused(
-            "invalid_argument",
-            f"the controller refused the workspace ({response.status}): {body.decode(errors='replace')}",
-        )
+    if status >= 300:
+        raise _refusal(status, body)
 
 
-def _finish(response: HTTPResponse) -> int:
-    response.read()
-    return response.status
+def _headers(token: Token | None) -> dict[str, str]:
+    from iris_api.rpc.version import VERSION
+
+    return {"iris-version": VERSION} | ({"authorization": f"Bearer {token.reveal()}"} if token else {})
+
+
+def _answer(connection: HTTPConnection) -> tuple[int, bytes]:
+    response = connection.getresponse()
+    return response.status, response.read()
+
+
+def _refusal(status: int, body: bytes) -> Refused:
+    """As the controller says it; an answer to HEAD has no body, and only its status tells."""
+    import json
+
+    try:
+        said = json.loads(body)
+        return Refused(str(said["code"]), f"the controller refused the workspace: {said['message']}")
+    except (ValueError, TypeError, KeyError):
+        code, why = _BY_STATUS.get(status, ("unknown", body.decode(errors="replace")))
+        return Refused(code, f"the controller refused the workspace ({status}): {why}")
 
 
 def _files(root: Path) -> Iterator[str]:

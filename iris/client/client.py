@@ -23,9 +23,8 @@ from iris_api.resources import ResourceSpec
 from iris_api.threads import ThreadContainer
 
 if TYPE_CHECKING:
-    from iris_actor.resolvers.cluster import ClusterResolver
-
     from iris.cluster.compose import Cluster
+    from iris_actor.resolvers.cluster import ClusterResolver
 
 __all__ = ["IrisClient"]
 
@@ -206,7 +205,7 @@ class IrisClient:
             return ""
         bundle = self._workspace.bundle()
         if bundle.sha256 not in self._uploaded:
-            upload(self.address, self.connection.token, bundle)
+            self.connection.persist(lambda: upload(self.address, self.connection.token, bundle))
             self._uploaded.add(bundle.sha256)
         return bundle.sha256
 

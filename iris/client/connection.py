@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import threading
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from iris.client.errors import AccessDenied, ControllerUnreachable, JobExists, JobNotFound, VersionMismatch
@@ -23,6 +24,7 @@ GAP: Final = 60.0  # seconds to go on trying a controller that has answered befo
 _BACKOFF: Final = (0.05, 0.1, 0.2, 0.4, 0.8, 1.0)  # seconds; the last one repeats
 
 M = TypeVar("M", bound="Message")
+T = TypeVar("T")
 
 _ERRORS: Final[dict[str, type[IrisError]]] = {
     "unauthenticated": AccessDenied,
@@ -47,14 +49,22 @@ class Connection:
     def call(self, service: str, method: str, request: Message, reply: type[M], timeout: float = 30.0) -> M:
         """Call ``iris.cluster.v1.<service>/<method>``, every one of which may be repeated.
 
-        What got no answer is tried again: for FIRST_CONTACT seconds where nobody has ever answered,
-        else for GAP seconds. Raises ControllerUnreachable then, and the errors of
+        Raises as `persist`.
+        """
+        path = f"/iris.cluster.v1.{service}/{method}"
+        return self.persist(lambda: self._client().call(path, request, reply, timeout))
+
+    def persist(self, ask: Callable[[], T]) -> T:
+        """What `ask`, which may be repeated, brings from the controller.
+
+        What got no answer (TransportError) is tried again: for FIRST_CONTACT seconds where nobody has
+        ever answered, else for GAP seconds. Raises ControllerUnreachable then, and the errors of
         iris.client.errors for what the controller refuses.
         """
         began = time.monotonic()
         for attempt in range(1_000_000):
             try:
-                answer = self._client().call(f"/iris.cluster.v1.{service}/{method}", request, reply, timeout)
+                answer = ask()
             except Refused as refused:
                 raise _as_known(refused) from refused
             except TransportError as error:

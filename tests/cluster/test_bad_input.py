@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import subprocess
@@ -22,9 +23,11 @@ from iris.client import (
 )
 from iris.client import connection as client_connection
 from iris.cluster.types import Entrypoint
+from iris.managed_thread import get_thread_registry
 from iris_api.errors import Refused, UnpicklableError
 from iris_api.rpc import cluster_pb2 as pb
 from iris_api.rpc import http as rpc_http
+from iris_api.rpc import version
 from iris_api.rpc.client import RpcClient
 from tests.cluster.conftest import Up
 from tests.cluster.kit import LIMIT, heard, tell
@@ -119,6 +122,16 @@ def test_a_wrong_token_with_a_workspace(processes: IrisClient, tmp_path: Path) -
         stranger.submit(name="x", entrypoint=Entrypoint.from_command("true"))
 
 
+def test_another_version_with_a_workspace(up: Up, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Not only the jobs, their files are refused too."""
+    monkeypatch.setattr(version, "VERSION", "0.99.0")
+    (tmp_path / "file").touch()
+    with pytest.raises(VersionMismatch, match="version"):
+        IrisClient.remote(up.address, workspace=tmp_path).submit(
+            name="x", entrypoint=Entrypoint.from_command("true")
+        )
+
+
 def test_another_version(processes: IrisClient, monkeypatch: pytest.MonkeyPatch) -> None:
     """Refused at once, naming both."""
     monkeypatch.setattr(rpc_http, "VERSION", "0.99.0")
@@ -152,14 +165,24 @@ def test_nobody_at_the_address(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     assert time.monotonic() - began < 3
 
 
-def test_who_listens_but_does_not_speak(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An address of something else is an error of the same kind."""
+def test_who_hangs_up_at_the_address(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Something else that listens there is an error of the same kind."""
     monkeypatch.setattr(client_connection, "FIRST_CONTACT", 0.5)
-    with socket.create_server(("127.0.0.1", 0)) as server, pytest.raises(ControllerUnreachable):
-        threading.Thread(target=lambda: server.accept()[0].close(), daemon=True).start()
-        IrisClient.remote(f"http://127.0.0.1:{server.getsockname()[1]}").connection.call(
-            "Controller", "ListJobs", pb.ListJobsRequest(), pb.ListJobsReply, timeout=0.4
-        )
+
+    def hang_up(stop: threading.Event, server: socket.socket) -> None:
+        server.settimeout(0.05)
+        while not stop.is_set():
+            with contextlib.suppress(TimeoutError):
+                server.accept()[0].close()
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        hanger = get_thread_registry().container.spawn(lambda stop: hang_up(stop, server), "hangs-up")
+        client = IrisClient.remote(f"http://127.0.0.1:{server.getsockname()[1]}", workspace=tmp_path)
+        with pytest.raises(ControllerUnreachable, match="does not answer"):
+            client.list_jobs()
+        with pytest.raises(ControllerUnreachable, match="workspace"):
+            client.submit(name="x", entrypoint=Entrypoint.from_command("true"))
+        hanger.stop(LIMIT)
 
 
 def test_a_controller_that_dies_in_the_middle_of_a_wait(up: Up, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -181,8 +204,7 @@ def test_a_task_whose_controller_dies_gets_the_error_too(up: Up, tmp_path: Path)
     """Its own calls are bounded as well, and it goes on."""
 
     def task() -> None:
-        from iris.client import ControllerUnreachable, iris_ctx
-        from iris.client import connection
+        from iris.client import ControllerUnreachable, connection, iris_ctx
 
         connection.GAP = 0.5  # type: ignore[misc]
         ctx = iris_ctx()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -106,3 +108,26 @@ def test_a_killed_supervisor_leaves_no_process(processes: IrisClient, tmp_path: 
     assert first.cause is not None
     assert first.cause.kind in (CauseKind.WORKER_LOST, CauseKind.KILLED_OUTSIDE)
     assert not is_alive(own)
+
+
+KILLED = """
+import sys
+from iris.client import IrisClient
+from iris.cluster.types import Entrypoint
+
+client = IrisClient.local(sys.argv[1])
+for script in sys.argv[2:]:
+    client.submit(name="runs", entrypoint=Entrypoint.from_command("sh", "-c", script), existing="keep")
+print("up", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_temporary_cluster_that_is_killed_leaves_no_process(runtime: str, tmp_path: Path) -> None:
+    """Nobody would come back for what it ran."""
+    script = BROOD.format(told=tmp_path, deaf="") + "exec sleep 60"
+    command = [sys.executable, "-c", KILLED, runtime, script]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as cluster:
+        running = pids(tmp_path)
+        cluster.kill()
+    wait_for_condition(lambda: all_gone(running), timeout=10)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
+import os
 import subprocess
 import sys
 import urllib.request
@@ -12,12 +12,14 @@ from pathlib import Path
 
 import pytest
 
+import iris_worker.worker
 from iris.actor import ActorClient
 from iris.client import IrisClient, iris_ctx
 from iris.cluster.types import CauseKind, Constraint, Entrypoint, JobState, TaskState
 from iris_api.testing import wait_for_condition
+from iris_controller.transitions import timeouts
 from tests.cluster.conftest import Up
-from tests.cluster.kit import LIMIT, Witness, heard, host, park, tell
+from tests.cluster.kit import LIMIT, Witness, heard, host, is_alive, park, tell
 
 WAITS = "echo before; until [ -e {go} ]; do sleep 0.05; done; echo after"
 
@@ -166,33 +168,62 @@ def test_a_worker_that_was_killed_adopts_what_it_ran(
     assert [entry.data for entry in job.tasks()[0].logs()] == ["before", "after"]
 
 
-@pytest.mark.parametrize("budget", [0, 1])
-def test_a_worker_that_leaves_costs_the_platforms_budget(
-    processes: IrisClient, extra: Extra, tmp_path: Path, budget: int
+def report_and_park_on_extra(told: str) -> None:
+    """Ends at once, but on the extra worker."""
+    tell(Path(told) / iris_ctx().worker_id, os.getpid())
+    if iris_ctx().worker_id == "extra":
+        park()
+
+
+def test_a_worker_that_leaves_takes_its_tasks_along(
+    processes: IrisClient, extra: Extra, tmp_path: Path
 ) -> None:
-    """Its tasks are lost at once and not after a silence; with budget they run elsewhere."""
-
-    def task() -> None:
-        tell(tmp_path / iris_ctx().worker_id, True)
-        if iris_ctx().worker_id == "extra":
-            park()
-
+    """They are lost at once and not after a silence; without a budget that is the end."""
     job = processes.submit(
-        name="moves",
-        entrypoint=Entrypoint.from_callable(task),
-        constraints=ON_EXTRA if budget == 0 else [Constraint("pool", "EQ", "default")],
-        max_retries_preemption=budget,
-        replicas=2,
+        name="lost",
+        entrypoint=Entrypoint.from_callable(report_and_park_on_extra, str(tmp_path)),
+        constraints=ON_EXTRA,
+        max_retries_preemption=0,
     )
-    with contextlib.suppress(TimeoutError):
-        heard(tmp_path / "extra")
+    heard(tmp_path / "extra")
     extra.end(kill=False)
-    status = job.wait(timeout=LIMIT, raise_on_failure=False)
-    lost = [
-        attempt.cause.kind
-        for task in job.status().tasks
-        for attempt in task.attempts
-        if attempt.worker_id == "extra" and attempt.cause
-    ]
-    assert set(lost) == {CauseKind.WORKER_LOST}
-    assert status.state is (JobState.SUCCEEDED if budget else JobState.WORKER_FAILED)
+    status = job.wait(timeout=10, raise_on_failure=False)
+    assert status.state is JobState.WORKER_FAILED
+    assert status.cause is not None
+    assert status.cause.kind is CauseKind.WORKER_LOST
+
+
+def test_what_a_leaving_worker_ran_goes_on_elsewhere(
+    processes: IrisClient, extra: Extra, tmp_path: Path
+) -> None:
+    """At the platform's cost."""
+    entry = Entrypoint.from_callable(report_and_park_on_extra, str(tmp_path))
+    job = processes.submit(name="moves", entrypoint=entry, replicas=2)  # one for each worker
+    heard(tmp_path / "extra")
+    extra.end(kill=False)
+    job.wait(timeout=10)
+    assert sorted(len(task.attempts) for task in job.status().tasks) == [1, 2]
+
+
+@pytest.fixture
+def quick_grace(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Silence is noticed after 3 s instead of 30, and the healthy worker is heard each second."""
+    monkeypatch.setattr(timeouts, "GRACE", 3.0)
+    monkeypatch.setattr(iris_worker.worker, "_HOLD", 1.0)
+
+
+def test_a_worker_that_falls_silent_is_lost(
+    quick_grace: None, processes: IrisClient, extra: Extra, tmp_path: Path
+) -> None:
+    """Killed with nobody to start it again: after the grace its task is tried elsewhere."""
+    entry = Entrypoint.from_callable(report_and_park_on_extra, str(tmp_path))
+    job = processes.submit(name="moves", entrypoint=entry, replicas=2)
+    left = heard(tmp_path / "extra")
+    extra.end(kill=True)
+    job.wait(timeout=20)
+    (lost,) = [a for task in job.status().tasks for a in task.attempts if a.worker_id == "extra"]
+    assert lost.cause is not None
+    assert lost.cause.kind is CauseKind.WORKER_LOST
+    assert is_alive(left)
+    extra.start()  # finds what it had left running, and is told to end that
+    wait_for_condition(lambda: not is_alive(left), timeout=LIMIT)
