@@ -116,9 +116,7 @@ from iris.client import IrisClient
 from iris.cluster.types import Entrypoint
 
 client = IrisClient.local(sys.argv[1])
-for script in sys.argv[2:]:
-    client.submit(name="runs", entrypoint=Entrypoint.from_command("sh", "-c", script), existing="keep")
-print("up", flush=True)
+client.submit(name="runs", entrypoint=Entrypoint.from_command("sh", "-c", sys.argv[2]))
 sys.stdin.read()
 """
 
