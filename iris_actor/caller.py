@@ -71,7 +71,7 @@ class Caller:
 
     def call(self, method: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         """Call and wait, in this thread. Raises the application's exception, or a TransportError."""
-        attempt = Attempt(self, method, dump_arguments(args, kwargs, f"{self.name}.{method}"), self.timeout)
+        attempt = Attempt(self, method, dump_arguments(args, kwargs, self.name, method), self.timeout)
         while True:
             endpoint = self._find(attempt)
             try:
@@ -79,11 +79,11 @@ class Caller:
             except TransportError as error:
                 time.sleep(self.next_pause(attempt, endpoint, error))
             else:
-                return decode(reply, self._what(method, endpoint))
+                return decode(reply, self.name, f"{method} at {endpoint.address}")
 
     def remote(self, method: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> ActorFuture:
         """Call without waiting; arguments are pickled now."""
-        payload = dump_arguments(args, kwargs, f"{self.name}.{method}")
+        payload = dump_arguments(args, kwargs, self.name, method)
         attempt = Attempt(self, method, snapshot(payload) if payload[1] else payload, self.timeout)
         self.launch(attempt)
         return ActorFuture(attempt, *call_site())
@@ -174,8 +174,9 @@ class Caller:
 
     def _request(self, attempt: Attempt, endpoint: Endpoint) -> Request:
         head, buffers = attempt.payload
-        left = attempt.deadline - time.monotonic()
-        left = max(left, 0.001)
+        left = self.timeout
+        if attempt.tries or attempt.endpoint is None:  # some of it is spent
+            left = max(attempt.deadline - time.monotonic(), 0.001)
         return Request(self.name, attempt.method, head, buffers, endpoint.uid, left, self.idempotent)
 
     def _channel(self, endpoint: Endpoint) -> Channel:
@@ -185,9 +186,6 @@ class Caller:
             channel = ambient.shared_channel(endpoint.address, token, ambient.transport())
             self._channels[endpoint.address] = channel
         return channel
-
-    def _what(self, method: str, endpoint: Endpoint) -> str:
-        return f"{self.name}.{method} at {endpoint.address}"
 
 
 def _submit(channel: Channel, request: Request, deliver: Deliver) -> None:

@@ -11,15 +11,15 @@ from iris_api.transport import RemoteFailure, Reply
 __all__ = ["decode"]
 
 
-def decode(reply: Reply, what: str = "the call") -> Any:
+def decode(reply: Reply, *what: str) -> Any:
     """The value of a reply. Raises the application's exception, its remote traceback as a note, or
-    RemoteError where that exception cannot be had here."""
+    RemoteError where that exception cannot be had here. `what` are the parts of the call's name."""
     if reply.failure is not None:
-        raise _exception(reply, reply.failure, what)
+        raise _exception(reply, reply.failure, ".".join(what) or "the call")
     try:
         return loads(reply.head, reply.buffers)
     except Exception as error:
-        error.add_note(f"while the value that {what} returned was unpickled here")
+        error.add_note(f"while the value that {'.'.join(what)} returned was unpickled here")
         raise
 
 

@@ -11,6 +11,7 @@ import time
 import warnings
 from collections.abc import Callable, Generator
 from pathlib import Path
+from types import CodeType
 from typing import Any, Final
 
 from iris_actor.attempt import Attempt
@@ -26,22 +27,28 @@ _told: Final[dict[str | tuple[str, type[Warning], int], int]] = {}  # so that a 
 _log = logging.getLogger("iris.actor")
 
 
-def call_site() -> tuple[str, int]:
-    """File and line of the innermost caller outside this package."""
+def call_site() -> tuple[CodeType, int]:
+    """Code and instruction of the innermost caller outside this package; `_line` makes a line of them,
+    which takes longer and is rarely asked for."""
     frame = sys._getframe(3)
     while frame.f_back is not None and frame.f_code.co_filename.startswith(_HERE):
         frame = frame.f_back
-    return frame.f_code.co_filename, frame.f_lineno
+    return frame.f_code, frame.f_lasti
+
+
+def _line(code: CodeType, instruction: int) -> int:
+    lines = (line for start, end, line in code.co_lines() if start <= instruction < end)
+    return next(lines, None) or code.co_firstlineno
 
 
 class ActorFuture:
     """The result of ``client.method.remote()``. One that is dropped unread warns with its call site."""
 
-    __slots__ = ("__weakref__", "_attempt", "_file", "_line", "_read", "_value")
+    __slots__ = ("__weakref__", "_attempt", "_code", "_instruction", "_read", "_value")
 
-    def __init__(self, attempt: Attempt, file: str, line: int) -> None:
+    def __init__(self, attempt: Attempt, code: CodeType, instruction: int) -> None:
         self._attempt = attempt
-        self._file, self._line = file, line
+        self._code, self._instruction = code, instruction
         self._read = False
         self._value: tuple[Any, BaseException | None] | None = None
 
@@ -103,7 +110,7 @@ class ActorFuture:
         self._attempt.dropped = True
         failure = self._attempt.failure()
         how = f"; it failed: {failure}" if failure else "" if self.done() else ", before it ended"
-        file, line = self._file, self._line
+        file, line = self._code.co_filename, _line(self._code, self._instruction)
         text = f"the result of {self._attempt.what} (called at {file}:{line}) was dropped unread{how}"
         warnings.warn_explicit(text, UnreadResult, file, line, registry=_told)
 
@@ -125,10 +132,11 @@ class ActorFuture:
         self._attempt.set(None, DeadlineExceeded(f"{self._attempt.what}: no reply by its deadline"))
 
     def _decode(self) -> tuple[Any, BaseException | None]:
-        if self._attempt.error is not None:
-            return None, self._attempt.error
-        assert self._attempt.reply is not None
+        attempt = self._attempt
+        if attempt.error is not None:
+            return None, attempt.error
+        assert attempt.reply is not None
         try:
-            return decode(self._attempt.reply, self._attempt.what), None
+            return decode(attempt.reply, attempt.caller.name, attempt.method), None
         except Exception as error:
             return None, error

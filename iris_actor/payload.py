@@ -14,8 +14,8 @@ __all__ = ["dump_arguments", "dump_value", "snapshot"]
 _PLAIN: Final = frozenset({type(None), bool, int, float, str, bytes})
 
 
-def dump_arguments(args: tuple[Any, ...], kwargs: Mapping[str, Any], what: str) -> Payload:
-    """Raises UnpicklableError, which names the argument."""
+def dump_arguments(args: tuple[Any, ...], kwargs: Mapping[str, Any], *what: str) -> Payload:
+    """Raises UnpicklableError, which names the argument. `what` are the parts of the call's name."""
     if not kwargs and _PLAIN.issuperset(map(type, args)):  # which cloudpickle takes three times as long for
         return pickle.dumps((args, {}), protocol=5), ()
     try:
@@ -27,7 +27,9 @@ def dump_arguments(args: tuple[Any, ...], kwargs: Mapping[str, Any], what: str) 
             try:
                 dumps(value)
             except UnpicklableError:
-                raise explain(value, f"{name} of {what}", error.__cause__ or error) from error.__cause__
+                raise explain(
+                    value, f"{name} of {'.'.join(what)}", error.__cause__ or error
+                ) from error.__cause__
         raise
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Final, Protocol, runtime_checkable
 
-from attrs import field, frozen
+from attrs import define, field, frozen
 
 from iris_api.credentials import Token
 from iris_api.threads import ThreadContainer
@@ -38,7 +38,7 @@ class RemoteFailure:
     traceback: str
 
 
-@frozen
+@define  # not frozen, and to be treated so: freezing costs a tenth of a small call
 class Request:
     """A call of ``actor.method``. The payload is pickle protocol 5 with out-of-band buffers.
 
@@ -55,7 +55,7 @@ class Request:
     idempotent: bool = False
 
 
-@frozen
+@define  # as Request
 class Reply:
     """What the application answered: a pickled value, or with `failure` a pickled exception."""
 

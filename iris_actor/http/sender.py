@@ -23,6 +23,9 @@ _MAX_WAIT: Final = 0.05  # seconds that a call waits for others at most
 _MAX_FLIGHTS: Final = 128  # requests under way at once; each is a connection
 _MAX_CALLS: Final = 2048  # of one request
 _MAX_BYTES: Final = 4 * 1024 * 1024  # of one request, unless a single call is larger
+_FULL: Final = 256  # calls that wait: worth being sent by whoever adds one more
+_SMALL: Final = 64 * 1024  # bytes that a connection takes without blocking
+_MAX_AHEAD: Final = 16  # requests sent so, that the thread has not seen
 _IDLE: Final = 10.0  # seconds after which the thread ends
 
 
@@ -36,23 +39,52 @@ class Sender:
         self._queue: deque[Pending] = deque()
         self._running = False
         self._closed = False
+        self._sent: list[Flight] = []  # by callers
+        self._ahead = 0  # requests that callers send or have sent, and the thread has not taken over
         self._wake: socket.socket | None = None  # set while the thread sleeps and nothing is queued
         self._bell: socket.socket | None = None  # set while the thread runs
 
     def submit(self, call: Pending) -> None:
         """Queue a call. Does not block; the thread is started when needed."""
         with self._lock:
-            closed = self._closed
+            closed, running = self._closed, self._running
             if not closed:
                 self._queue.append(call)
-                if self._running:
-                    self._rouse()
-                    return
                 self._running = True
+                if running:
+                    self._rouse()
         if closed:
             call.fail(NotSent(f"{call.what}: this channel is closed"))
-        else:
+        elif not running:
             self._start()
+        elif len(self._queue) >= _FULL:
+            self._send_from_here()
+
+    def _send_from_here(self) -> None:
+        """A loop that fires calls keeps the interpreter to itself: were all left to the thread, the server
+        would wait for it. Only where that does not block: small calls, on a connection that is there."""
+        with self._lock:
+            if self._ahead >= _MAX_AHEAD or not self._pool.has_idle:
+                return
+            calls = self.take(_SMALL)
+            if not calls:
+                return
+            self._ahead += 1
+        with contextlib.suppress(TransportError):  # told to the calls by their flight
+            flight = Flight(self._pool, calls)
+            with self._lock:
+                self._sent.append(flight)
+            self.interrupt()
+            return
+        with self._lock:
+            self._ahead -= 1
+
+    def sent_elsewhere(self) -> list[Flight]:
+        """The requests that callers have sent since the last time, for the thread to follow."""
+        with self._lock:
+            flights, self._sent = self._sent, []
+            self._ahead -= len(flights)
+            return flights
 
     def close(self) -> None:
         """Fail what is pending: with NotSent what is queued, with Lost what is under way. Idempotent."""
@@ -69,7 +101,7 @@ class Sender:
             self.fail_queued(str(error))
 
     def interrupt(self) -> None:
-        """Have the thread look at once whether it shall stop."""
+        """Have the thread look at once whether there is something else to do, or it shall stop."""
         with self._lock:
             self._wake = self._bell
             self._rouse()
@@ -99,7 +131,7 @@ class Sender:
     def leave(self) -> bool:
         """True if the thread may end: nothing is queued, and the next submit starts another one."""
         with self._lock:
-            if self._queue:
+            if self._queue or self._ahead:
                 return False
             self._running = False
             self._bell = self._wake = None
@@ -112,13 +144,13 @@ class Sender:
         except IndexError:
             return math.inf
 
-    def take(self) -> list[Pending]:
+    def take(self, most_bytes: int = _MAX_BYTES) -> list[Pending]:
         """The next request's calls; those that were cancelled meanwhile are left out."""
         calls: list[Pending] = []
         size = 0
         while self._queue and len(calls) < _MAX_CALLS:
             size += len(self._queue[0].data)
-            if calls and size > _MAX_BYTES:
+            if size > most_bytes and (calls or most_bytes < _MAX_BYTES):
                 break
             call = self._queue.popleft()
             if call.wanted is None or call.wanted():
@@ -157,6 +189,7 @@ class _Run:
             self._sender.begin(outside)
             try:
                 while not stop.is_set() and not self._sender.closed:
+                    self._take_over(selector)
                     self._send(selector)
                     if self._may_end():
                         self._left = True
@@ -167,17 +200,23 @@ class _Run:
                 if not self._left:
                     self._give_up(selector)
 
+    def _take_over(self, selector: selectors.BaseSelector) -> None:
+        for flight in self._sender.sent_elsewhere():
+            self._follow(selector, flight)
+
+    def _follow(self, selector: selectors.BaseSelector, flight: Flight) -> None:
+        self._expiry = min(self._expiry, *(call.deadline for call in flight.calls.values()))
+        self._flights.add(flight)
+        self._progress = time.monotonic()
+        selector.register(flight.connection.sock, selectors.EVENT_READ, flight)
+
     def _send(self, selector: selectors.BaseSelector) -> None:
         while self._is_due(time.monotonic()):
             calls = self._sender.take()
             if not calls:
                 return
-            self._expiry = min(self._expiry, *(call.deadline for call in calls))
             with contextlib.suppress(TransportError):  # told to the calls by their flight
-                flight = Flight(self._pool, calls)
-                self._flights.add(flight)
-                self._progress = time.monotonic()
-                selector.register(flight.connection.sock, selectors.EVENT_READ, flight)
+                self._follow(selector, Flight(self._pool, calls))
 
     def _is_due(self, now: float) -> bool:
         oldest = self._sender.oldest()
@@ -238,8 +277,13 @@ class _Run:
 
     def _give_up(self, selector: selectors.BaseSelector) -> None:
         why = "this channel was closed" if self._sender.closed else "this process is stopping its threads"
-        for flight in list(self._flights):
-            self._drop(selector, flight, Lost(f"{self._pool.address}: {why} during the call"))
         self._left = True
+        self._drop_all(selector, why)
         while not self._sender.leave():
             self._sender.fail_queued(why)
+            self._drop_all(selector, why)
+
+    def _drop_all(self, selector: selectors.BaseSelector, why: str) -> None:
+        self._take_over(selector)
+        for flight in list(self._flights):
+            self._drop(selector, flight, Lost(f"{self._pool.address}: {why} during the call"))

@@ -11,7 +11,7 @@ import struct
 from collections.abc import Iterator
 from typing import Final, TypeVar
 
-from attrs import frozen
+from attrs import define
 from google.protobuf.message import DecodeError
 
 from iris_actor.http.values import pickled_arguments
@@ -58,7 +58,7 @@ _ONE_BYTE: Final = tuple(bytes((number,)) for number in range(0x80))
 _ENVELOPE: Final = struct.Struct(">BI")
 
 
-@frozen
+@define
 class IncomingCall:
     """A call as a server got it. `as_json`: its arguments were JSON values, and so is its reply's value."""
 

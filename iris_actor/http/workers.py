@@ -57,9 +57,8 @@ class Workers:
         self._alive = 0
         self._made = 0
         self._idle = 0
-        self._ended = 0  # calls so far: whether there is progress
         self._open = 0  # calls that are not delivered
-        self._running: set[int] = set()  # idents of threads inside a handler
+        self._running: dict[int, Job] = {}  # by ident of the thread inside its handler
         self._loop: asyncio.AbstractEventLoop | None = None
         self._draining = False
         self._growth: asyncio.TimerHandle | None = None
@@ -106,15 +105,17 @@ class Workers:
             self._add(1)
         elif self._alive < self._limit and self._growth is None:
             self._loop = self._loop or asyncio.get_running_loop()
-            self._growth = self._loop.call_later(_PATIENCE, self._grow, self._ended)
+            self._growth = self._loop.call_later(_PATIENCE, self._grow, tuple(self._running.values()))
 
-    def _grow(self, ended_before: int) -> None:
-        """Double the threads while nothing ends; look again as long as calls wait."""
+    def _grow(self, before: tuple[Job, ...]) -> None:
+        """Double the threads while all are in the same calls as a while ago; look again as long as calls
+        wait. One that is in none, or in another one, is not blocked: it only had no turn."""
         self._growth = None
         waiting = self._jobs.qsize()
         if not waiting or self._closed:
             return
-        if self._ended == ended_before:
+        running = tuple(self._running.values())
+        if len(running) >= self._alive and all(job in before for job in running):
             self._add(min(waiting, max(self._alive, 1), self._limit - self._alive))
         self._want_more()
 
@@ -166,13 +167,12 @@ class Workers:
     def _run(self, job: Job, me: int) -> None:
         job.started = True  # before the look at `dropped`: see `Job.drop`
         if not job.dropped:
-            self._running.add(me)
+            self._running[me] = job
             try:
                 job.outcome = self._context.copy().run(job.run)
             except BaseException as error:
                 job.outcome = error
-            self._running.discard(me)
-        self._ended += 1
+            del self._running[me]
         self._done.append(job)
         if not self._draining:
             self._draining = True

@@ -83,6 +83,11 @@ class HttpPool:
         else:
             connection.close()
 
+    @property
+    def has_idle(self) -> bool:
+        """Whether the next request need not connect."""
+        return bool(self._idle)
+
     def close(self) -> None:
         """Close all connections; requests under way fail with Lost. Idempotent."""
         with self._lock:
