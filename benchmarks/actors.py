@@ -20,7 +20,7 @@ _CALLS: Final = 5_000
 # What every system is asked in a round. The socket is there for the round trip only.
 _QUESTIONS: Final[dict[str, dict[str, Any]]] = {
     "sync": {"seconds": 0.7},
-    "pipelined": {"count": _CALLS},
+    "pipelined": {"count": _CALLS, "seconds": 1.0},
     "echo": {"seconds": 0.5},
 }
 _NO_BATCHES: Final = {name: _QUESTIONS[name] for name in ("sync", "echo")}  # marshal cannot do them

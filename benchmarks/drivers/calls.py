@@ -37,10 +37,9 @@ def serve_calls(to: TextIO, system: Calls, **about: Callable[[], Any]) -> None:
         took = _repeat(system.noop, seconds)
         return {"rate": len(took) / sum(took), "p50": _quantile(took, 0.5), "p99": _quantile(took, 0.99)}
 
-    def pipelined(count: int) -> dict[str, float]:
-        began = time.perf_counter()
-        system.pipelined(count)
-        return {"rate": count / (time.perf_counter() - began)}
+    def pipelined(count: int, seconds: float) -> dict[str, float]:
+        took = _repeat(lambda: system.pipelined(count), seconds, least=3)
+        return {"rate": count / _quantile(took, 0.5)}
 
     def echo(seconds: float) -> dict[str, float]:
         if not np.array_equal(system.echo(_MEGABYTE), _MEGABYTE):
@@ -51,12 +50,12 @@ def serve_calls(to: TextIO, system: Calls, **about: Callable[[], Any]) -> None:
     serve(to, {"sync": sync, "pipelined": pipelined, "echo": echo, **about})
 
 
-def _repeat(call: Callable[[], Any], seconds: float) -> list[float]:
-    """Seconds that each call took, for so long, and at least 20 of them."""
+def _repeat(call: Callable[[], Any], seconds: float, least: int = 20) -> list[float]:
+    """Seconds that each call took, for so long, and at least so many of them."""
     clock = time.perf_counter
     took: list[float] = []
     until = clock() + seconds
-    while (began := clock()) < until or len(took) < 20:
+    while (began := clock()) < until or len(took) < least:
         call()
         took.append(clock() - began)
     return took
