@@ -28,7 +28,7 @@ _SKIPPED: Final = frozenset(
     {".git", "__pycache__", ".venv", "node_modules"}
 )  # where no git says what to leave out
 _BY_STATUS: Final = {
-    400: ("failed_precondition", "it is of a version that does not work with this one"),
+    501: ("unimplemented", "it is of a version that does not work with this one"),
     401: ("unauthenticated", "wrong token, or none"),
     403: ("permission_denied", "it may not be called from here"),
 }

@@ -32,7 +32,7 @@ _ERRORS: Final[dict[str, type[IrisError]]] = {
     "not_found": JobNotFound,
     "already_exists": JobExists,
     "invalid_argument": InvalidSpec,
-    "failed_precondition": VersionMismatch,
+    "unimplemented": VersionMismatch,
 }
 
 

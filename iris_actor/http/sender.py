@@ -93,7 +93,7 @@ class Sender:
 
     def _start(self) -> None:
         try:
-            threads = get_thread_registry().container
+            threads = get_thread_registry().shared.container  # the channel is the process's
             threads.spawn(_Run(self, self._pool), f"sender-{self._pool.address}", on_stop=self.interrupt)
         except RuntimeError as error:  # the registry's container is stopped
             with self._lock:

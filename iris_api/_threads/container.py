@@ -62,8 +62,8 @@ class ThreadContainer:
     ) -> ManagedThread:
         """Run `target(stop_event)`, and run it again after a back-off whenever it raises. Does not block.
 
-        `on_stop` as for `spawn`. The loop ends when the target returns or the stop event is set. Each exception is logged with its
-        traceback; `unhealthy` reports a loop that keeps dying.
+        `on_stop` as for `spawn`. The loop ends when the target returns or the stop event is set. Each
+        exception is logged with its traceback; `unhealthy` reports a loop that keeps dying.
         """
         return self._spawn(target, name, on_stop, restart=restart or Backoff())
 

@@ -14,10 +14,14 @@ _EXIT_TIMEOUT = 2.0  # seconds that the default registry may take at interpreter
 
 
 class ThreadRegistry:
-    """The container of a context: of the process, of a test, of a cluster in this process."""
+    """The container of a context: of the process, of a test, of a task that is a thread of this process.
 
-    def __init__(self, name: str = "iris") -> None:
+    `shared` is the registry for what several contexts use and the first of them must not take along.
+    """
+
+    def __init__(self, name: str = "iris", shared: "ThreadRegistry | None" = None) -> None:
         self.container = ThreadContainer(name)
+        self.shared = shared or self
 
     def __repr__(self) -> str:
         return f"<ThreadRegistry {self.container!r}>"
@@ -38,9 +42,14 @@ def get_thread_registry() -> ThreadRegistry:
 
 
 @contextlib.contextmanager
-def thread_registry_scope(name: str | None = None, timeout: float = 5.0) -> Iterator[ThreadRegistry]:
-    """Give this context a registry of its own; at the end it is stopped within `timeout` seconds."""
-    registry = ThreadRegistry(name or "scope")
+def thread_registry_scope(
+    name: str | None = None, timeout: float = 5.0, *, within: ThreadRegistry | None = None
+) -> Iterator[ThreadRegistry]:
+    """Give this context a registry of its own; at the end it is stopped within `timeout` seconds.
+
+    What the context shares with others is left to `within`, where that is given.
+    """
+    registry = ThreadRegistry(name or "scope", within.shared if within is not None else None)
     token = _current.set(registry)
     try:
         yield registry

@@ -1,4 +1,4 @@
-"""Values of the core <-> messages of cluster.proto. What comes from the wire is checked like a user's input."""
+"""Values of the core and messages of cluster.proto. What the wire brings is checked like a user's input."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ class Gate:
         if version is None or version == _VERSION or compatible(version.decode("latin-1")):
             return None
         theirs = version.decode("latin-1")
-        return "failed_precondition", f"the client speaks Iris {theirs!r}, this server Iris {VERSION}"
+        return "unimplemented", f"the client speaks Iris {theirs!r}, this server Iris {VERSION}"
 
     def _is_ours(self, host: bytes) -> bool:
         if host in self._known_hosts:

@@ -11,7 +11,7 @@ import traceback
 from iris_api.job_info import set_job_info, set_stop_event
 from iris_api.jobs import python_version
 from iris_api.platform import Exit, ExitKind, Launch, Sandbox
-from iris_api.threads import ManagedThread, ThreadContainer
+from iris_api.threads import ManagedThread, ThreadContainer, get_thread_registry, thread_registry_scope
 from iris_backends.local._current import Output, plain, set_output
 from iris_backends.local._inherit import EXECUTORS, THREADS
 from iris_backends.local._logs import LOGGING
@@ -113,8 +113,10 @@ class ThreadSandbox(Sandbox):
             function, args, kwargs = pickle.loads(entry.call)
         except Exception as error:
             return self._fail(ExitKind.RAISED, f"the call could not be unpickled: {_last_line(error)}")
+        own = f"task-{self._launch.info.task_id}"
         try:
-            function(*args, **kwargs)
+            with thread_registry_scope(own, within=get_thread_registry()):  # its threads end with it
+                function(*args, **kwargs)
         except SystemExit as end:
             return self._exited(end.code)
         except BaseException as error:

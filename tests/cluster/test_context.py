@@ -5,15 +5,18 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
-from iris.actor import ActorClient
-from iris.client import IrisClient, get_iris_ctx
+from iris.actor import ActorClient, ActorServer
+from iris.client import IrisClient, get_iris_ctx, iris_ctx
 from iris.client.job import Job
 from iris.client.resolver import ClusterResolver
 from iris.cluster.types import Entrypoint
+from iris.managed_thread import get_thread_registry
+from iris_api.testing import wait_for_condition
 from tests.cluster.kit import LIMIT, Caller, Witness, heard, host
 
 HOWS = ["managed", "raw", "executor", "raw in executor"]
@@ -98,3 +101,26 @@ def test_a_whole_run_writes_nothing_to_the_environment(runtime: str) -> None:
     )
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout.splitlines()[-1] == "jobs: 5, writes: 0"
+
+
+def test_threads_of_a_thread_task_end_with_it() -> None:
+    """A server, a registration and a loop that a thread task leaves running are stopped when it returns,
+    and what other tasks share with it goes on."""
+
+    def leave_everything() -> None:
+        ActorServer().serve_background()
+        iris_ctx().registry.register("left", "localhost:1")
+        get_thread_registry().container.spawn_loop(lambda stop: stop.wait(), name="left-loop")
+
+    def names() -> set[str]:
+        return {thread.name for thread in threading.enumerate()}
+
+    with IrisClient.local(runtime="local") as client:
+        for number in range(3):
+            entry = Entrypoint.from_callable(leave_everything)
+            client.submit(name=f"leaves-{number}", entrypoint=entry).wait(timeout=20)
+        wait_for_condition(
+            lambda: not [name for name in names() if name.startswith(("actor-server", "endpoint", "left"))],
+            timeout=5,
+            message="the tasks' threads to end",
+        )

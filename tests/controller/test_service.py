@@ -197,7 +197,7 @@ def test_another_version_is_refused_at_first_contact(client: Client) -> None:
         iris_version="0.99.0",
         content_type="application/proto",
     )
-    assert (status, json.loads(body)["code"]) == (400, "failed_precondition")
+    assert (status, json.loads(body)["code"]) == (501, "unimplemented")
 
 
 def test_endpoints_are_found_by_name_and_prefix(client: Client) -> None:
