@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import math
+import os
 import random
+import shutil
+import sys
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -20,10 +24,10 @@ _TASKS: Final = 3
 _DRAWS: Final = 200_000
 _NEXT: Final = """
 Go on from here:
-  iris up &                                    a cluster that stays, on this machine
-  iris run --replicas 2 -- echo hello          a command as a job
-  iris jobs; iris job ID; iris logs -f ID      what runs, why it ended, what it said
-  iris config show; iris plugins               what is selected, what is installed
+  {iris} up &                                  a cluster that stays, on this machine
+  {iris} run --replicas 2 -- echo hello        a command as a job
+  {iris} jobs   {iris} job ID   {iris} logs -f ID   what runs, why it ended, what it said
+  {iris} config show   {iris} plugins          what is selected, what is installed
 README.md has the quick starts for jobs, actors and worker pools.
 """
 
@@ -65,7 +69,15 @@ def demo(runtime: str) -> None:
     click.echo(
         f"\nAll done in {time.monotonic() - began:.1f} s; the cluster is gone, with every process of it."
     )
-    click.echo(_NEXT.rstrip())
+    click.echo(_NEXT.format(iris=_program()).rstrip())
+
+
+def _program() -> str:
+    """How this user calls ``iris``: by name where the shell finds it."""
+    called = Path(sys.argv[0])
+    if shutil.which("iris") or not called.exists():
+        return "iris"
+    return os.path.relpath(called)
 
 
 class Tally:
