@@ -23,11 +23,17 @@ __all__ = ["demo"]
 _TASKS: Final = 3
 _DRAWS: Final = 200_000
 _NEXT: Final = """
-Go on from here:
-  {iris} up &                                  a cluster that stays, on this machine
-  {iris} run --replicas 2 -- echo hello        a command as a job
-  {iris} jobs   {iris} job ID   {iris} logs -f ID   what runs, why it ended, what it said
-  {iris} config show   {iris} plugins          what is selected, what is installed
+Go on from here.
+a cluster that stays, on this machine:
+  {iris} up &
+a command as a job, what runs and why it ended, what it said:
+  {iris} run --replicas 2 -- echo hello
+  {iris} jobs
+  {iris} job ID
+  {iris} logs -f ID
+what is selected, and what is installed:
+  {iris} config show
+  {iris} plugins
 README.md has the quick starts for jobs, actors and worker pools.
 """
 
