@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 
 from attrs import field, frozen
 
+from iris_api.errors import InvalidSpec
+
 __all__ = [
     "Token",
     "ambient_token",
@@ -26,9 +28,13 @@ __all__ = [
 
 @frozen
 class Token:
-    """A secret. `reveal()` is the only way to its text."""
+    """A secret. `reveal()` is the only way to its text. Raises InvalidSpec for an empty one."""
 
     _text: str = field(repr=lambda _text: "<hidden>")
+
+    def __attrs_post_init__(self) -> None:
+        if not self._text.strip() or not self._text.isprintable():
+            raise InvalidSpec("a token must be printable text on one line, and must not be empty")
 
     def reveal(self) -> str:
         return self._text
@@ -46,11 +52,13 @@ def new_token() -> Token:
 
 
 def read_token(path: Path) -> Token | None:
-    """The token in a file, or None where there is no file."""
+    """The token in a file, or None where there is no file. Raises InvalidSpec for a file without one."""
     try:
         return Token(path.read_text().strip())
     except FileNotFoundError:
         return None
+    except (OSError, UnicodeError, InvalidSpec) as error:
+        raise InvalidSpec(f"the token file {path} cannot be used: {error}") from error
 
 
 def write_token(path: Path, token: Token) -> None:

@@ -203,7 +203,7 @@ class Entrypoint:
     @classmethod
     def from_command(cls, *argv: str) -> Entrypoint:
         """Run a program, without a shell."""
-        if not argv or not all(isinstance(arg, str) and "\0" not in arg for arg in argv):
+        if not argv or not all(isinstance(arg, str) and _is_text(arg) for arg in argv):
             raise InvalidSpec(
                 "Entrypoint.from_command takes the program and its arguments as text, at least the program"
             )
@@ -228,6 +228,14 @@ class Entrypoint:
             else getattr(self._function, "__qualname__", repr(self._function))
         )
         return f"Entrypoint({what})"
+
+
+def _is_text(value: str) -> bool:
+    """Can it be an argument of a program."""
+    try:
+        return b"\0" not in value.encode()
+    except UnicodeEncodeError:
+        return False
 
 
 def _count(what: str, least: int) -> Callable[[Any, Any, Any], None]:

@@ -130,7 +130,10 @@ class Controller:
             self._directory = Path(temporary.name)
             return None, self._given_store or MemoryStore()
         self._directory = self._config.state
-        lock = StateLock(self._directory)
+        try:
+            lock = StateLock(self._directory)
+        except OSError as error:
+            raise PlatformError(f"the state directory {self._directory} cannot be used: {error}") from error
         self._stack.callback(lock.release)
         store = self._given_store or _sql_store(self._directory)
         self._stack.callback(store.close)
@@ -169,9 +172,15 @@ class Controller:
 
 
 def _sql_store(directory: Path) -> Store:
+    from sqlalchemy.exc import DatabaseError
+
     from iris_controller.store.sql import SqlStore
 
-    return SqlStore(directory / "iris.sqlite")
+    path = directory / "iris.sqlite"
+    try:
+        return SqlStore(path)
+    except DatabaseError as error:
+        raise PlatformError(f"the database {path} cannot be used: {error.orig}") from error
 
 
 def _await_ready(server: Server, host: str) -> None:

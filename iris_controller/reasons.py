@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from iris_api.jobs import TaskState
 from iris_api.resources import ResourceSpec, format_memory
 from iris_controller.feasibility import attributes_of, fits, matches, met, never
-from iris_controller.rows import PoolSpec, Shape, Task, Worker
+from iris_controller.rows import Attempt, PoolSpec, Shape, Task, Worker
 from iris_controller.schedule import healthy
 from iris_controller.state import View
 
@@ -29,7 +29,9 @@ class Reasons:
             return ""
         if task.not_before > self._mono:
             pause = math.ceil(task.not_before - self._mono)
-            return f"waiting {pause} s after failure {len(task.attempts)}"
+            last = self._view.get(Attempt, task.attempts[-1]).cause if task.attempts else None
+            why = f": {last.message}" if last is not None else ""
+            return f"waiting {pause} s after failure {len(task.attempts)}{why}"
         return self.of_shape(task.shape)
 
     def of_shape(self, shape: Shape) -> str:

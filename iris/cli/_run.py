@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
 
@@ -81,6 +82,7 @@ def _pair(text: str) -> tuple[str, str]:
 
 
 def _watch(job: Job, replicas: int) -> int:
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl+C
     try:
         job.follow(lambda task, entry: show_entry(task if replicas > 1 else None, entry))
         status = job.wait(raise_on_failure=False)

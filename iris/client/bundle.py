@@ -58,6 +58,14 @@ class Workspace:
 
         Raises InvalidSpec above 100 MB, naming the largest files.
         """
+        if not self._root.is_dir():
+            raise InvalidSpec(f"workspace {str(self._root)!r} is not a directory any more")
+        try:
+            return self._packed()
+        except OSError as error:
+            raise InvalidSpec(f"workspace {self._root} cannot be packed: {error}") from error
+
+    def _packed(self) -> Bundle:
         files = sorted(_files(self._root))
         stats = [(self._root / name).lstat() for name in files]
         fingerprint = tuple(
@@ -130,7 +138,7 @@ def _listed_by_git(root: Path) -> list[str]:
     command = ["git", "-C", str(root), "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     try:
         found = subprocess.run(command, capture_output=True, check=True, timeout=60)
-    except (OSError, subprocess.CalledProcessError):
+    except (OSError, subprocess.SubprocessError):
         return []
     return [os.fsdecode(name) for name in set(found.stdout.split(b"\0")) if name]
 

@@ -118,6 +118,11 @@ class IrisClient:
             raise InvalidSpec(
                 "entrypoint must be made by Entrypoint.from_callable or Entrypoint.from_command"
             )
+        _check_kind("resources", resources or ResourceSpec(), ResourceSpec)
+        _check_kind("environment", environment or EnvironmentSpec(), EnvironmentSpec)
+        constraints = tuple(constraints)
+        for constraint in constraints:
+            _check_kind("each of constraints", constraint, Constraint)
         spec = JobSpec(
             name=name,
             entry=entrypoint.entry(),
@@ -126,7 +131,7 @@ class IrisClient:
             bundle=self._bundle(),
             replicas=replicas,
             ports=tuple(ports),
-            constraints=tuple(constraints),
+            constraints=constraints,
             max_retries_failure=max_retries_failure,
             max_retries_preemption=max_retries_preemption,
             max_task_failures=max_task_failures,
@@ -148,7 +153,7 @@ class IrisClient:
         from iris.client.convert import job_status
         from iris_api.rpc import cluster_pb2 as pb
 
-        wanted = [JobState(state).value for state in states]
+        wanted = [_state(state).value for state in states]
         reply = self.connection.call(
             "Controller", "ListJobs", pb.ListJobsRequest(states=wanted, prefix=prefix), pb.ListJobsReply
         )
@@ -223,10 +228,16 @@ class IrisClient:
             request_id=new_uid(),
         )
         until = time.monotonic() + deadline
+        trusted = bool(spec.bundle)
         while True:
             try:
                 return self.connection.call("Controller", "SubmitJob", request, pb.SubmitJobReply).job_id
             except Refused as refused:
+                if refused.code == "failed_precondition" and trusted:
+                    trusted = False
+                    self._uploaded.discard(spec.bundle)  # the controller may have lost it
+                    self._bundle()
+                    continue
                 if refused.code != "aborted":
                     raise
                 if time.monotonic() > until:
@@ -248,6 +259,18 @@ def _caller() -> str:
     import socket
 
     return f"{getpass.getuser()}@{socket.gethostname()}"
+
+
+def _state(value: Any) -> JobState:
+    try:
+        return JobState(value)
+    except ValueError:
+        raise InvalidSpec(f"job state {value!r} is not allowed: give one of {', '.join(JobState)}") from None
+
+
+def _check_kind(what: str, value: object, kind: type) -> None:
+    if not isinstance(value, kind):
+        raise InvalidSpec(f"{what} must be {kind.__name__}, got {type(value).__name__}")
 
 
 def _existing(value: Any) -> ExistingJob:

@@ -42,25 +42,42 @@ class Connection:
     def __init__(self, address: str, token: Token | None) -> None:
         self.address = address.rstrip("/")
         self.token = token
+        self.ended = False  # its cluster is gone, and will not be back
         self._answered = False
         self._rpc: RpcClient | None = None
         self._lock = threading.Lock()
 
-    def call(self, service: str, method: str, request: Message, reply: type[M], timeout: float = 30.0) -> M:
+    def call(
+        self,
+        service: str,
+        method: str,
+        request: Message,
+        reply: type[M],
+        timeout: float = 30.0,
+        deadline: float | None = None,
+    ) -> M:
         """Call ``iris.cluster.v1.<service>/<method>``, every one of which may be repeated.
 
-        Raises as `persist`.
+        One try takes at most `timeout` seconds, all of them end by `deadline` (monotonic seconds) where
+        that is given. Raises as `persist`.
         """
         path = f"/iris.cluster.v1.{service}/{method}"
-        return self.persist(lambda: self._client().call(path, request, reply, timeout))
 
-    def persist(self, ask: Callable[[], T]) -> T:
+        def ask() -> M:
+            left = timeout if deadline is None else min(timeout, max(deadline - time.monotonic(), 0.05))
+            return self._client().call(path, request, reply, left)
+
+        return self.persist(ask, deadline)
+
+    def persist(self, ask: Callable[[], T], deadline: float | None = None) -> T:
         """What `ask`, which may be repeated, brings from the controller.
 
         What got no answer (TransportError) is tried again: for FIRST_CONTACT seconds where nobody has
-        ever answered, else for GAP seconds. Raises ControllerUnreachable then, and the errors of
-        iris.client.errors for what the controller refuses.
+        ever answered, else for GAP seconds, and not after `deadline`. Raises ControllerUnreachable
+        then, and the errors of iris.client.errors for what the controller refuses.
         """
+        if self.ended:
+            raise ControllerUnreachable(f"the cluster at {self.address} was shut down")
         began = time.monotonic()
         for attempt in range(1_000_000):
             try:
@@ -70,7 +87,10 @@ class Connection:
             except TransportError as error:
                 waited = time.monotonic() - began
                 pause = _BACKOFF[min(attempt, len(_BACKOFF) - 1)]
-                if waited + pause > (GAP if self._answered else FIRST_CONTACT):
+                patience = GAP if self._answered else FIRST_CONTACT
+                if deadline is not None:
+                    patience = min(patience, deadline - began)
+                if waited + pause > patience:
                     raise self._unreachable(waited, error) from error
                 time.sleep(pause)
             else:
@@ -117,10 +137,12 @@ def connect(address: str, token: Token | None = None) -> Connection:
 
 
 def disconnect(address: str | None = None) -> None:
-    """Close the shared connections to `address`, or all; a later call opens them again."""
+    """The cluster at `address`, or every one, is gone for this process: calls of it fail at once."""
     with _shared_lock:
         for key in [key for key in _shared if address in (None, key[0])]:
-            _shared.pop(key).close()
+            connection = _shared.pop(key)
+            connection.ended = True
+            connection.close()
 
 
 atexit.register(disconnect)

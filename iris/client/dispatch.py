@@ -3,7 +3,9 @@ it moves on whenever something is submitted, a reply comes or the workers change
 
 from __future__ import annotations
 
+import math
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, wait
@@ -19,23 +21,32 @@ from iris_api.transport import Channel, Reply, Request
 __all__ = ["Dispatcher", "Work"]
 
 _DEEPEST: Final = 16  # calls that one worker may hold: hides the round trip of short tasks
+_MANY: Final = 32  # tasks that wait, for each worker and each that it may hold
+_SHORT: Final = 0.02  # seconds: only while tasks are shorter does one wait behind another
+_MEMORY: Final = 0.2  # weight of the last task in what is thought of the next
+_UNSENT: Final = frozenset({"unavailable", "resource_exhausted", "aborted", "not_found"})  # may pass
 
 
 @define(eq=False)
 class Work:
-    """One task. `tries` counts the workers that were lost under it."""
+    """One task. `tries` counts the workers that were lost under it; `sent` is when it was last given."""
 
     payload: Payload
     future: Future[Any] = field(factory=Future)
     tries: int = 0
     started: bool = False
+    sent: float = 0.0
 
 
 @define(eq=False)
 class _Worker:
+    """`held` in the order in which it was given: a worker runs one at a time, the first of these, which is
+    the `suspect` once the worker is lost."""
+
     endpoint: Endpoint
     channel: Channel
-    held: int = 0
+    held: list[Work] = field(factory=list)
+    suspect: Work | None = None
 
 
 class Dispatcher:
@@ -58,6 +69,8 @@ class Dispatcher:
         self._workers: dict[str, _Worker] = {}
         self._running: set[Work] = set()
         self._failure: BaseException | None = None
+        self._typical = math.inf  # seconds that a task takes, of late
+        self._stuck: set[str] = set()  # uids of workers that are busy with a task nobody waits for
 
     def submit(self, work: Work) -> None:
         """Queue a task. After `fail_all` it fails at once."""
@@ -74,7 +87,7 @@ class Dispatcher:
             wanted = {endpoint.uid: endpoint for endpoint in endpoints}
             gone = [self._workers.pop(uid) for uid in list(self._workers) if uid not in wanted]
             for uid, endpoint in wanted.items():
-                if uid not in self._workers:
+                if uid not in self._workers and uid not in self._stuck:
                     self._workers[uid] = _Worker(endpoint, self._connect(endpoint))
         for worker in gone:
             worker.channel.close()
@@ -83,6 +96,11 @@ class Dispatcher:
     @property
     def workers(self) -> int:
         return len(self._workers)
+
+    @property
+    def stuck(self) -> int:
+        """Workers that are given nothing more, since a task there has outlived its timeout."""
+        return len(self._stuck)
 
     @property
     def unfinished(self) -> int:
@@ -95,11 +113,12 @@ class Dispatcher:
             return self._idle.wait_for(lambda: not (self._pending or self._running), timeout)
 
     def cancel_pending(self) -> None:
-        """Cancel what has not been given to a worker."""
+        """Cancel what has never been given to a worker."""
         with self._lock:
-            pending, self._pending = self._pending, deque()
+            fresh = [work for work in self._pending if not work.started]
+            self._pending = deque(work for work in self._pending if work.started)
             self._idle.notify_all()
-        for work in pending:
+        for work in fresh:
             work.future.cancel()
 
     def fail_all(self, error: BaseException) -> None:
@@ -139,32 +158,41 @@ class Dispatcher:
             future.add_done_callback(lambda done, worker=worker, work=work: self._ended(worker, work, done))  # type: ignore[misc]
 
     def _assign(self) -> list[tuple[_Worker, Work]]:
-        """Take tasks off the queue while a worker has room. The longer the queue, the more one worker
-        may hold, so that short tasks keep it busy and the last long ones are spread."""
+        """Take tasks off the queue while a worker has room."""
         given: list[tuple[_Worker, Work]] = []
         with self._lock:
             while self._pending and self._workers:
-                worker = min(self._workers.values(), key=lambda worker: worker.held)
-                if worker.held >= max(1, min(_DEEPEST, len(self._pending) // (4 * len(self._workers)))):
+                worker = min(self._workers.values(), key=lambda worker: len(worker.held))
+                if len(worker.held) >= self._depth(self._pending[0]):
                     break
                 work = self._pending.popleft()
                 if not work.started and not work.future.set_running_or_notify_cancel():
                     continue
-                work.started = True
-                worker.held += 1
+                work.started, work.sent = True, time.monotonic()
+                worker.held.append(work)
                 self._running.add(work)
                 given.append((worker, work))
             if not (self._pending or self._running):
                 self._idle.notify_all()
         return given
 
+    def _depth(self, work: Work) -> int:
+        """How many a worker may hold. More than one only while tasks are short and very many wait, so that
+        few can find themselves behind a long one; one that has lost a worker goes alone."""
+        if work.tries or self._typical > _SHORT:
+            return 1
+        return max(1, min(_DEEPEST, len(self._pending) // (_MANY * len(self._workers))))
+
     def _ended(self, worker: _Worker, work: Work, done: Future[Reply]) -> None:
         error = done.exception()
         with self._lock:
-            worker.held -= 1
+            if isinstance(error, Lost) and worker.suspect is None:
+                worker.suspect = worker.held[0]
+            worker.held.remove(work)
             ours = work in self._running
             self._running.discard(work)
-            if ours and self._tries_again(work, error):
+            self._learn(worker, work, error)
+            if ours and self._tries_again(work, error, worker.suspect is work):
                 self._drop(worker)
                 self._pending.appendleft(work)
                 ours = False
@@ -174,14 +202,26 @@ class Dispatcher:
             self._idle.notify_all()
         self._pump()
 
-    def _tries_again(self, work: Work, error: BaseException | None) -> bool:
-        """A task that was not run costs nothing; one that may have run has `max_retries` tries more."""
-        if isinstance(error, NotSent | Refused):
-            return self._failure is None
-        if isinstance(error, Lost) and not isinstance(error, TimeoutError):
+    def _learn(self, worker: _Worker, work: Work, error: BaseException | None) -> None:
+        if isinstance(error, TimeoutError):  # it goes on there
+            self._stuck.add(worker.endpoint.uid)
+            self._drop(worker)
+        elif error is None:
+            took = (time.monotonic() - work.sent) / (len(worker.held) + 1)
+            known = took if self._typical == math.inf else self._typical
+            self._typical = known + _MEMORY * (took - known)
+
+    def _tries_again(self, work: Work, error: BaseException | None, suspect: bool) -> bool:
+        """A task that was not run costs nothing, and that a worker was lost counts against the one that it
+        was running; that has `max_retries` tries more."""
+        if self._failure is not None or isinstance(error, TimeoutError):
+            return False
+        if isinstance(error, Refused):
+            return error.code in _UNSENT
+        if isinstance(error, Lost) and suspect:
             work.tries += 1
-            return work.tries <= self._max_retries and self._failure is None
-        return False
+            return work.tries <= self._max_retries
+        return isinstance(error, NotSent | Lost)
 
     def _drop(self, worker: _Worker) -> None:
         """It cannot be used; the next look at the endpoints brings it back if it lives."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["Job", "Task"]
 
 _HOLD: Final = 20.0  # seconds that the controller may sit on one question
+_SLACK: Final = 1.0  # seconds for an answer to arrive after a caller's own deadline
 _LOOK: Final = 0.2  # seconds between looks where one question cannot cover all
 
 
@@ -67,18 +68,18 @@ class Job:
     ) -> None:
         """Hand every line of every task to `show`, and the job's status to `on_status` now and then,
         until all tasks have ended, or `deadline` (monotonic seconds) has passed."""
-        cursors = {task.task_id: "" for task in self.tasks()}
+        cursors = {task.task_id: "" for task in self._get(with_tasks=True, deadline=deadline).tasks}
         while cursors and (deadline is None or time.monotonic() < deadline):
             hold = _LOOK if len(cursors) == 1 else 0.0
             pages = {
-                task_id: Task(self._connection, task_id).page(cursor, hold=hold)
+                task_id: Task(self._connection, TaskId(task_id)).page(cursor, hold=hold, deadline=deadline)
                 for task_id, cursor in cursors.items()
             }
             for task_id, page in pages.items():
                 for entry in page.entries:
-                    show(task_id, entry)
+                    show(TaskId(task_id), entry)
             cursors = {task_id: page.cursor for task_id, page in pages.items() if not page.ended}
-            on_status(self._get(with_tasks=False))
+            on_status(self._get(with_tasks=False, deadline=deadline))
             if not hold and not any(page.entries for page in pages.values()):
                 time.sleep(_LOOK)
 
@@ -91,7 +92,7 @@ class Job:
     def __repr__(self) -> str:
         return f"Job({self.job_id})"
 
-    def _get(self, *, with_tasks: bool, hold: float = 0.0) -> JobStatus:
+    def _get(self, *, with_tasks: bool, hold: float = 0.0, deadline: float | None = None) -> JobStatus:
         from iris.client.convert import job_status
         from iris_api.rpc import cluster_pb2 as pb
 
@@ -99,19 +100,20 @@ class Job:
             job_id=self.job_id, with_tasks=with_tasks, until_finished=hold > 0, hold_ms=int(hold * 1000)
         )
         return job_status(
-            self._connection.call("Controller", "GetJob", request, pb.JobStatus, timeout=hold + 30.0)
+            self._connection.call(
+                "Controller", "GetJob", request, pb.JobStatus, hold + 30.0, deadline and deadline + _SLACK
+            )
         )
 
     def _until_ended(self, deadline: float | None, timeout: float | None) -> JobStatus:
         while True:
             left = _HOLD if deadline is None else min(_HOLD, deadline - time.monotonic())
-            status = self._get(with_tasks=False, hold=max(left, 0.001))
+            status = self._get(with_tasks=False, hold=max(left, 0.001), deadline=deadline)
             if status.state.ended:
                 return status
             if deadline is not None and time.monotonic() >= deadline:
-                raise WaitTimeout(
-                    f"job {self.job_id} has not ended within {timeout:g} s: {describe(self.status())}"
-                )
+                seen = self._get(with_tasks=True, deadline=deadline)
+                raise WaitTimeout(f"job {self.job_id} has not ended within {timeout:g} s: {describe(seen)}")
 
     def _failure(self) -> JobFailedError:
         status = self.status()
@@ -153,7 +155,9 @@ class Task:
             if page.ended or not (follow or page.entries):
                 return
 
-    def page(self, cursor: str = "", *, attempt: str = "", hold: float = 0.0) -> LogPage:
+    def page(
+        self, cursor: str = "", *, attempt: str = "", hold: float = 0.0, deadline: float | None = None
+    ) -> LogPage:
         """Entries after `cursor`; waits up to `hold` seconds for the first while the task lives."""
         from iris_api.rpc import cluster_pb2 as pb
 
@@ -161,7 +165,14 @@ class Task:
             task_id=self.task_id, attempt_uid=attempt, cursor=cursor, hold_ms=int(hold * 1000)
         )
         return LogPage(
-            self._connection.call("Controller", "FetchLogs", request, pb.FetchLogsReply, timeout=hold + 30.0)
+            self._connection.call(
+                "Controller",
+                "FetchLogs",
+                request,
+                pb.FetchLogsReply,
+                hold + 30.0,
+                deadline and deadline + _SLACK,
+            )
         )
 
     def __repr__(self) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
 from attrs import field, frozen
 
 from iris.client.dispatch import Dispatcher, Work
-from iris.client.errors import JobFailedError, WaitTimeout
+from iris.client.errors import ControllerUnreachable, JobFailedError, WaitTimeout
 from iris.client.job import Job, describe
 from iris_api.errors import InvalidSpec, IrisError
 from iris_api.ids import new_id
@@ -40,6 +40,16 @@ def _positive(_instance: Any, attribute: Any, value: Any) -> None:
         raise InvalidSpec(f"WorkerPoolConfig.{attribute.name} {value!r} is not allowed: give a number > 0")
 
 
+def _whole(least: int) -> Callable[[Any, Any, Any], None]:
+    def check(_instance: Any, attribute: Any, value: Any) -> None:
+        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            raise InvalidSpec(
+                f"WorkerPoolConfig.{attribute.name} {value!r} is not allowed: a whole number from {least}"
+            )
+
+    return check
+
+
 @frozen(kw_only=True)
 class WorkerPoolConfig:
     """`num_workers` tasks of one job run the calls, one at a time each, with `resources` apiece.
@@ -48,12 +58,12 @@ class WorkerPoolConfig:
     should bear being run twice. `task_timeout` in seconds is the most that one call may take.
     """
 
-    num_workers: int = field(default=1, validator=_positive)
+    num_workers: int = field(default=1, validator=_whole(1))
     resources: ResourceSpec = field(factory=ResourceSpec)
     environment: EnvironmentSpec | None = None
     constraints: tuple[Constraint, ...] = field(default=(), converter=tuple)
     name_prefix: str = "pool"
-    max_retries: int = 3
+    max_retries: int = field(default=3, validator=_whole(0))
     task_timeout: float = field(default=86_400.0, validator=_positive)
 
 
@@ -169,7 +179,15 @@ class WorkerPool:
             seen = seen or self.size > 0
             if self.size:
                 continue
-            status = self._job.status()
+            if self._dispatcher.stuck >= self._workers:
+                busy = f"each worker of pool {self._job.job_id} is busy with a call past its timeout"
+                self._dispatcher.fail_all(WaitTimeout(busy))
+                return
+            try:
+                status = self._job.status()
+            except ControllerUnreachable as error:
+                self._dispatcher.fail_all(error)
+                return
             if status.state.ended:
                 self._dispatcher.fail_all(JobFailedError(self._job.job_id, status.state, status.cause))
                 return

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 from attrs import evolve
 
 from iris.client.connection import disconnect
-from iris.cluster.host import WorkerHost
+from iris.cluster.host import STOP, WorkerHost
+from iris.cluster.strays import end_strays
 from iris_api.config import BoundPool, Config, Selection, bind_pools, load_config, select
 from iris_api.context import Context
 from iris_api.credentials import (
@@ -26,6 +27,7 @@ from iris_api.credentials import (
     store_cluster_token,
     write_token,
 )
+from iris_api.errors import PlatformError
 from iris_api.platform import Platform
 from iris_api.plugins import Plugins
 from iris_api.threads import ThreadContainer, get_thread_registry
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Cluster"]
 
+_HURRY = 0.5  # seconds for telling tasks and workers to end, where nobody waits for it
 _log = logging.getLogger(__name__)
 
 
@@ -60,6 +63,7 @@ class Cluster:
         owner = threads if threads is not None else get_thread_registry().container
         self._threads = owner.child(f"cluster-{config.cluster.name}")
         self._undo: list[Callable[[], object]] = []
+        self._patience = STOP  # seconds that a step of stopping may take
         self.token: Token = new_token() if state is None else _kept_token(state / "token")
         self.address = ""
 
@@ -98,13 +102,14 @@ class Cluster:
     def stop(self, wait: bool = True) -> None:
         """End the tasks, the workers and the controller; with `wait`, block (bounded) until they are
         gone, else until they have been told. Idempotent."""
+        self._patience = STOP if wait else _HURRY
         while self._undo:
             step = self._undo.pop()
             try:
                 step()
             except Exception:
                 _log.exception("a step of stopping the cluster failed; the others go on")
-        self._threads.stop(timeout=10.0 if wait else 0.5)
+        self._threads.stop(timeout=2.0 if wait else _HURRY)
 
     def _temporary_directory(self) -> Path:
         directory = tempfile.TemporaryDirectory(prefix="iris-", ignore_cleanup_errors=True)
@@ -132,7 +137,7 @@ class Cluster:
             threads=self._threads.child("controller"),
         )
         controller.start()
-        self._undo.append(controller.stop)
+        self._undo.append(lambda: controller.stop(min(self._patience, 5.0)))
         self.address = controller.address
         self._undo.append(lambda: disconnect(self.address))
         store_cluster_token(self.address, self.token)
@@ -151,7 +156,8 @@ class Cluster:
             survives=self._state is not None,
             threads=self._threads.child("workers"),
         )
-        self._undo.append(host.stop)
+        self._undo.append(lambda: host.stop(self._patience))
+        end_strays(directory / "workers", self._config, self._threads.child("strays"))
         platforms = {
             name: selected.create(self._context(directory / "platforms" / name, host))
             for name, selected in self._selection.platforms.items()
@@ -178,7 +184,10 @@ def _kept_token(path: Path) -> Token:
     found = read_token(path)
     if found is None:
         found = new_token()
-        write_token(path, found)
+        try:
+            write_token(path, found)
+        except OSError as error:
+            raise PlatformError(f"the state directory {path.parent} cannot be used: {error}") from error
     return found
 
 

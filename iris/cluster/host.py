@@ -6,6 +6,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from iris.cluster.strays import claim
 from iris_api.config import Config, Selection
 from iris_api.context import Context, WorkerSpec
 from iris_api.credentials import Token
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["HostedWorker", "WorkerHost"]
 
-_STOP: Final = 8.0  # seconds: the grace of attempts and some more
+STOP: Final = 8.0  # seconds: the grace of attempts and some more
 
 
 class HostedWorker:
@@ -33,14 +34,15 @@ class HostedWorker:
 
     def stop(self) -> None:
         """Have it end, with all that it runs; returns at once."""
-        self._threads.spawn(lambda _stop: self.end(), name="end")
+        self._threads.spawn(lambda _stop: self.end(STOP), name="end")
 
-    def end(self) -> None:
-        """Stop the attempts, tell the controller, and wait until it is all gone. Idempotent."""
+    def end(self, timeout: float) -> None:
+        """Stop the attempts, tell the controller, and wait until it is all gone, at most about `timeout`
+        seconds. Idempotent."""
         with self._lock:
             if not self._stopped:
                 self._stopped = True
-                self._worker.stop(_STOP)
+                self._worker.stop(timeout)
                 self._platform.close()
 
 
@@ -72,6 +74,8 @@ class WorkerHost:
         from iris_worker.worker import Worker
 
         pool = self._config.pools[spec.pool]
+        if self._survives:
+            claim(self._directory / spec.worker_id, self._config, spec.pool)
         threads = self._threads.child(spec.worker_id)
         platform = self._selection.platforms[pool.runtime or pool.platform].create(
             Context(
@@ -102,13 +106,13 @@ class WorkerHost:
             self._workers.append(hosted)
         return hosted
 
-    def stop(self) -> None:
-        """End all workers, side by side, and wait until they are gone."""
+    def stop(self, timeout: float = STOP) -> None:
+        """End all workers, side by side, and wait until they are gone, at most about `timeout` seconds."""
         with self._lock:
             workers, self._workers = self._workers, []
-        ends = [self._threads.spawn(lambda _stop, w=worker: w.end(), name="end") for worker in workers]  # type: ignore[misc]
+        ends = [self._threads.spawn(lambda _stop, w=worker: w.end(timeout), name="end") for worker in workers]  # type: ignore[misc]
         for end in ends:
-            end.join(timeout=_STOP + 2.0)
+            end.join(timeout=timeout + 1.0)
 
 
 def _import_path() -> dict[str, str]:

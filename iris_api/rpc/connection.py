@@ -176,6 +176,7 @@ class Connection:
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError as error:
+            _raise_what_came_between(error)
             sentence = f"{self._label}: this is no Iris server: {data[:60]!r} is not HTTP"
             raise Refused("unimplemented", sentence) from error
         if self.response.headers_complete and not self.response.status:
@@ -214,3 +215,10 @@ class Connection:
 
 def _words(error: OSError) -> str:
     return "timed out" if isinstance(error, TimeoutError) else (error.strerror or str(error))
+
+
+def _raise_what_came_between(error: httptools.HttpParserError) -> None:
+    """An interrupt of the thread, such as Ctrl+C, may hit a callback of the parser, which wraps it."""
+    cause = error.__context__
+    if cause is not None and not isinstance(cause, Exception):
+        raise cause

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import ipaddress
+import logging
 import socket
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from iris_api.credentials import Token
@@ -62,7 +64,8 @@ def serve(
     gate = Gate(app, token=token, hosts=(host, advertise_host, *hosts), open_paths=open_paths)
     server = _uvicorn(gate, "127.0.0.1" if host == "localhost" else host, port, grace, protocol)
     try:
-        thread = threads.spawn_server(server, name)
+        with _unsaid(logging.getLogger("uvicorn.error")):
+            thread = threads.spawn_server(server, name)
     except OSError as error:
         reason = "the port is in use" if error.errno == errno.EADDRINUSE else str(error)
         raise PlatformError(f"{name}: cannot listen on {host}:{port}: {reason}") from error
@@ -91,6 +94,20 @@ def _uvicorn(app: ASGIApp, host: str, port: int, grace: float, protocol: str | t
         timeout_graceful_shutdown=grace,  # type: ignore[arg-type]
     )
     return uvicorn.Server(config)
+
+
+@contextlib.contextmanager
+def _unsaid(logger: logging.Logger) -> Iterator[None]:
+    """uvicorn logs why it cannot listen, and the caller is told anyhow."""
+
+    def hide(record: logging.LogRecord) -> bool:
+        return not isinstance(record.msg, OSError)
+
+    logger.addFilter(hide)
+    try:
+        yield
+    finally:
+        logger.removeFilter(hide)
 
 
 def _is_loopback(host: str) -> bool:

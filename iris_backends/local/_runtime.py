@@ -14,6 +14,9 @@ from iris_backends.local._sandbox import ThreadSandbox
 __all__ = ["ThreadRuntime"]
 
 
+_LEFT = 0.5  # seconds for what has been stopped and given up already
+
+
 class ThreadRuntime(Runtime):
     """What it starts ends with this process; there is nothing to adopt."""
 
@@ -46,7 +49,7 @@ class ThreadRuntime(Runtime):
             commands = self._commands
         if commands is not None:
             commands.close()
-        self._threads.stop()
+        self._threads.stop(_LEFT)
 
     def _for_commands(self) -> SupervisedRuntime:
         with self._lock:

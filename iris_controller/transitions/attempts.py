@@ -7,7 +7,7 @@ from typing import Final
 
 from attrs import evolve
 
-from iris_api.jobs import Cause, TaskState
+from iris_api.jobs import Cause, CauseKind, TaskState
 from iris_controller.clock import Now
 from iris_controller.rows import Attempt, Endpoint, Job, Task, Worker
 from iris_controller.state import Draft, Index
@@ -16,6 +16,7 @@ from iris_controller.transitions.causes import Blame, backoff, blame, state_afte
 
 __all__ = ["advance", "drop_endpoints", "end_attempt", "order_stop", "place"]
 
+_MENDED: Final = 3  # tries more after an environment could not be made
 _HEALTHY: Final = 3600.0  # an attempt that ran so long, in seconds, does not count against the platform
 _ORDER: Final = (TaskState.ASSIGNED, TaskState.BUILDING, TaskState.RUNNING)
 
@@ -105,9 +106,17 @@ def _may_retry(draft: Draft, job: Job, task: Task, cause: Cause) -> bool:
     match blame(cause):
         case Blame.USER:
             return _paid(draft, task, Blame.USER) <= job.spec.max_retries_failure
+        case Blame.PLATFORM if cause.kind is CauseKind.ENVIRONMENT and _environments(draft, task) > _MENDED:
+            return False
         case Blame.PLATFORM:
             return _paid(draft, task, Blame.PLATFORM) <= job.spec.max_retries_preemption
     return False
+
+
+def _environments(draft: Draft, task: Task) -> int:
+    """How many attempts found no environment to run in: seldom does another worker help."""
+    ended = (draft.get(Attempt, uid) for uid in task.attempts)
+    return sum(1 for one in ended if one.cause is not None and one.cause.kind is CauseKind.ENVIRONMENT)
 
 
 def _paid(draft: Draft, task: Task, payer: Blame) -> int:

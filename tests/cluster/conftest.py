@@ -52,12 +52,17 @@ class Up:
             port = probe.getsockname()[1]
         self.address = f"http://127.0.0.1:{port}"
         self.state = directory / "state"
+        self._port = port
         self._config = directory / "iris.toml"
-        self._config.write_text(
-            f'[controller]\nlisten = "127.0.0.1:{port}"\nstate = "{self.state}"\n'
-            '[pools.default]\nplatform = "local"\nruntime = "process"\n'
-        )
+        self.configure("default", "process")
         self._process: subprocess.Popen[str] | None = None
+
+    def configure(self, pool: str, runtime: str) -> None:
+        """The pool that the next start has."""
+        self._config.write_text(
+            f'[controller]\nlisten = "127.0.0.1:{self._port}"\nstate = "{self.state}"\n'
+            f'[pools.{pool}]\nplatform = "local"\nruntime = "{runtime}"\n'
+        )
 
     def start(self) -> None:
         """Returns when it serves."""

@@ -6,6 +6,8 @@ import json
 import os
 import subprocess
 import sys
+import threading
+import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +16,7 @@ import pytest
 
 import iris_worker.worker
 from iris.actor import ActorClient
-from iris.client import IrisClient, iris_ctx
+from iris.client import ControllerUnreachable, IrisClient, iris_ctx
 from iris.cluster.types import CauseKind, Constraint, Entrypoint, JobState, TaskState
 from iris_api.testing import wait_for_condition
 from iris_controller.transitions import timeouts
@@ -227,3 +229,61 @@ def test_a_worker_that_falls_silent_is_lost(
     assert is_alive(left)
     extra.start()  # finds what it had left running, and is told to end that
     wait_for_condition(lambda: not is_alive(left), timeout=LIMIT)
+
+
+@pytest.mark.parametrize(("pool", "runtime"), [("default", "local"), ("other", "process")])
+def test_what_no_pool_will_look_after_is_ended(up: Up, tmp_path: Path, pool: str, runtime: str) -> None:
+    """A task that was left running by a pool that is gone, or is another one now, does not live on."""
+    script = f"echo $$ > {tmp_path}/pid.new; mv {tmp_path}/pid.new {tmp_path}/pid; exec sleep 300"
+    IrisClient.remote(up.address).submit(name="left", entrypoint=Entrypoint.from_command("sh", "-c", script))
+    pid = int(heard(tmp_path / "pid"))
+    up.kill()
+    up.configure(pool, runtime)
+    up.start()
+    wait_for_condition(lambda: not is_alive(pid), timeout=10, message="the stray task to end")
+
+
+def test_a_wait_ends_by_its_deadline_though_nobody_answers(up: Up) -> None:
+    """A controller that dies in the middle of a wait with a timeout is told within about that timeout."""
+    job = IrisClient.remote(up.address).submit(
+        name="waits", entrypoint=Entrypoint.from_command("sleep", "300")
+    )
+    job.status()
+    up.kill()
+    began = time.monotonic()
+    with pytest.raises(ControllerUnreachable, match="no longer answers"):
+        job.wait(timeout=1)
+    assert time.monotonic() - began < 10
+    up.start()
+    job.terminate()
+    job.wait(timeout=LIMIT, raise_on_failure=False)
+
+
+def test_a_client_of_a_cluster_that_was_shut_down() -> None:
+    """It says so at once."""
+    with IrisClient.local("local") as client:
+        pass
+    with pytest.raises(ControllerUnreachable, match="was shut down"):
+        client.list_jobs()
+
+
+def test_shutdown_without_waiting_for_a_thread_that_will_not_stop() -> None:
+    """It returns soon, whatever the tasks do."""
+    client = IrisClient.local("local")
+    client.submit(name="blocks", entrypoint=Entrypoint.from_callable(_block))
+    wait_for_condition(lambda: client.list_jobs()[0].state is JobState.RUNNING)
+    began = time.monotonic()
+    client.shutdown(wait=False)
+    assert time.monotonic() - began < 6
+    _release.set()
+
+
+_release = threading.Event()
+
+
+def _block() -> None:
+    while not _release.is_set():
+        try:
+            _release.wait(30)
+        except BaseException:
+            continue
