@@ -9,6 +9,7 @@ import pytest
 
 from iris.client import IrisClient
 from iris.cluster.types import Constraint, Entrypoint, EnvironmentSpec, ResourceSpec
+from iris_api.credentials import Token
 from iris_api.errors import InvalidSpec, UnpicklableError
 from iris_api.resources import format_memory, parse_memory
 
@@ -37,6 +38,9 @@ def _submit(**changes: Any) -> None:
         ({"ports": ["a", "A"]}, "stands twice"),
         ({"existing": "replace"}, "error, keep, recreate"),
         ({"entrypoint": print}, "Entrypoint.from_callable"),
+        ({"resources": {"cpu": 1}}, "resources must be ResourceSpec, got dict"),
+        ({"environment": {"A": "b"}}, "environment must be EnvironmentSpec, got dict"),
+        ({"constraints": ["zone"]}, "each of constraints must be Constraint, got str"),
     ],
 )
 def test_bad_jobs(changes: dict[str, Any], allowed: str) -> None:
@@ -109,3 +113,22 @@ def test_a_call_that_is_too_large_is_refused() -> None:
     """Large data belongs into the workspace or a file."""
     with pytest.raises(InvalidSpec, match="put large data into the workspace"):
         _submit(entrypoint=Entrypoint.from_callable(len, b"x" * (17 * 2**20)))
+
+
+def test_a_command_is_text_that_a_program_can_be_given() -> None:
+    """Half a character is refused."""
+    with pytest.raises(InvalidSpec, match="as text"):
+        Entrypoint.from_command("echo", "a\udcff")
+
+
+def test_an_unknown_job_state() -> None:
+    """The message names those that there are."""
+    with pytest.raises(InvalidSpec, match="PENDING, RUNNING"):
+        IrisClient.remote(NOBODY).list_jobs(states=["foo"])
+
+
+@pytest.mark.parametrize("text", ["", " ", "a\nb"])
+def test_a_token_that_is_none(text: str) -> None:
+    """An empty token would let everybody in."""
+    with pytest.raises(InvalidSpec, match="must not be empty"):
+        Token(text)
