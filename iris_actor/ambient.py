@@ -67,14 +67,12 @@ def shared_channel(address: str, token: Token | None, over: Transport) -> Channe
             _channels.move_to_end(key)
             return found
     made = connect(address, token, over=over)
-    oldest = None
     with _lock:
         found = _channels.setdefault(key, made)
         if len(_channels) > _MAX_CHANNELS:
-            _, oldest = _channels.popitem(last=False)
-    for unneeded in (oldest, made if found is not made else None):
-        if unneeded is not None:
-            unneeded.close()
+            _channels.popitem(last=False)  # whoever uses it now has it; its connections close with it
+    if found is not made:
+        made.close()
     return found
 
 

@@ -7,6 +7,7 @@ in it that is needed only when somebody waits or something fails is made before.
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -23,8 +24,17 @@ if TYPE_CHECKING:
 __all__ = ["Attempt"]
 
 _NOBODY: Final[frozenset[Endpoint]] = frozenset()
-_lock: Final = threading.Lock()  # of all attempts: held for a few assignments
+_lock = threading.Lock()  # of all attempts: held for a few assignments
 _log = logging.getLogger("iris.actor")
+
+
+def _renew_lock() -> None:
+    """In a forked child: another thread of the parent may have held it."""
+    global _lock
+    _lock = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_renew_lock)
 
 
 class Attempt:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
@@ -67,10 +68,13 @@ class Caller:
         self._retry = retry
         self._channels: dict[str, Channel] = {}
         self._posts: dict[str, Callable[[Request, Deliver], None]] = {}  # of the same channels
+        self._threads = threads
         self._retries = Retries(self, threads)
+        self._pid = os.getpid()
 
     def call(self, method: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         """Call and wait, in this thread. Raises the application's exception, or a TransportError."""
+        self._see_fork()
         attempt = Attempt(self, method, dump_arguments(args, kwargs, self.name, method), self.timeout)
         while True:
             endpoint = self._find(attempt)
@@ -83,10 +87,18 @@ class Caller:
 
     def remote(self, method: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> ActorFuture:
         """Call without waiting; arguments are pickled now."""
+        self._see_fork()
         payload = dump_arguments(args, kwargs, self.name, method)
         attempt = Attempt(self, method, snapshot(payload) if payload[1] else payload, self.timeout)
         self.launch(attempt)
         return ActorFuture(attempt, *call_site())
+
+    def _see_fork(self) -> None:
+        """A forked child has connections and threads of its own."""
+        if self._pid != os.getpid():
+            self._channels, self._posts = {}, {}
+            self._retries = Retries(self, self._threads)
+            self._pid = os.getpid()
 
     def launch(self, attempt: Attempt) -> None:
         """Post the call if somebody has the name, else leave it to the thread that waits for that."""

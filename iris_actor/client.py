@@ -15,6 +15,9 @@ from iris_api.transport import DEFAULT_TIMEOUT
 __all__ = ["ActorClient", "RemoteMethod", "check_timeout", "decode"]
 
 
+_LONGEST = 10_000_000.0  # seconds, some months
+
+
 class RemoteMethod:
     """``method(...)`` calls and waits; ``method.remote(...)`` gives a future."""
 
@@ -69,8 +72,8 @@ class ActorClient:
 
 def check_timeout(timeout: float) -> float:
     """Return `timeout`, or raise InvalidSpec."""
-    if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not 0 < timeout < float("inf"):
-        raise InvalidSpec(f"timeout {timeout!r} is not allowed: it is a positive number of seconds")
+    if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not 0 < timeout <= _LONGEST:
+        raise InvalidSpec(f"timeout {timeout!r} is not allowed: it is a number of seconds up to {_LONGEST:g}")
     return float(timeout)
 
 

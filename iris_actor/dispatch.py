@@ -80,7 +80,7 @@ def _no_method(found: Registered, method: str) -> str:
     if method.startswith("_"):
         return f"{method!r} of {what} is private: names that start with '_' cannot be called"
     names = [name for name in dir(found.actor) if not name.startswith("_")]
-    public = [name for name in names if callable(getattr(found.actor, name, None))]
+    public = [name for name in names if callable(inspect.getattr_static(found.actor, name, None))]
     return f"{what} has no method {method!r}; there is {_listed(public)}"
 
 
@@ -111,9 +111,14 @@ def _failed(error: BaseException) -> Reply:
 
 def _text(error: BaseException) -> str:
     try:
-        return str(error)
+        return _sendable(str(error))
     except Exception:
         return "<its message cannot be had>"
+
+
+def _sendable(text: str) -> str:
+    """Without the halves of characters that a file name may hold."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _traceback(error: BaseException) -> str:
@@ -121,6 +126,6 @@ def _traceback(error: BaseException) -> str:
     try:
         trace = error.__traceback__
         own = traceback.TracebackException(type(error), error, trace.tb_next if trace else None)
-        return "".join(own.format())
+        return _sendable("".join(own.format()))
     except Exception:
         return "<its traceback cannot be had>"

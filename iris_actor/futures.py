@@ -124,7 +124,7 @@ class ActorFuture:
         return value
 
     def _wait(self, timeout: float | None) -> None:
-        longest = max(self._attempt.deadline - time.monotonic(), 0) + _SLACK
+        longest = max(self._attempt.deadline + _SLACK - time.monotonic(), 0)
         if self._attempt.wait(longest if timeout is None else min(timeout, longest)):
             return
         if timeout is not None and timeout < longest:

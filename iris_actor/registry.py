@@ -161,6 +161,8 @@ class EndpointRegistry:
                     _RENEWAL,
                 )
             except Refused as refused:  # a newer attempt has the name, or this one is over
+                if refused.code in ("unavailable", "resource_exhausted"):
+                    raise
                 _log.warning("endpoint %s is given up: %s", endpoint.name, refused)
                 with self._lock:
                     self._endpoints.pop(uid, None)

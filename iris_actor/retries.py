@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Final
 from iris_actor.attempt import Attempt
 from iris_actor.errors import ActorUnavailable
 from iris_actor.waiting import Seen, wait_for_endpoints
-from iris_api.errors import TransportError
 from iris_api.threads import ThreadContainer, get_thread_registry
 
 if TYPE_CHECKING:
@@ -57,7 +56,7 @@ class Retries:
         until = min(min(a.deadline for a in attempts), time.monotonic() + _LOOK)
         try:
             wait_for_endpoints(self._caller.resolver, seen, bool, until, stop)
-        except TransportError as error:  # the resolver refuses, for good
+        except Exception as error:  # of the resolver: it refuses for good, or is broken
             for attempt in attempts:
                 attempt.set(None, error)
             return

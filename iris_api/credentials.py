@@ -102,9 +102,12 @@ def cluster_token(address: str) -> Token | None:
 def ambient_token() -> Token | None:
     """The token that the environment names: IRIS_TOKEN_FILE, else IRIS_TOKEN."""
     if path := os.environ.get("IRIS_TOKEN_FILE"):
-        return read_token(Path(path))
+        found = read_token(Path(path))
+        if found is None:
+            raise InvalidSpec(f"there is no token file {path}, which IRIS_TOKEN_FILE names")
+        return found
     if text := os.environ.get("IRIS_TOKEN"):
-        return Token(text)
+        return Token(text.strip())
     return None
 
 

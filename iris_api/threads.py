@@ -8,13 +8,14 @@ A component takes a child of the current registry's container and starts its thr
     threads.stop(timeout=5.0)                    # names what did not stop, and logs where it hangs
 """
 
-from iris_api._threads.container import ThreadContainer
+from iris_api._threads.container import ContainerStopped, ThreadContainer
 from iris_api._threads.failures import Backoff, ThreadFailure
 from iris_api._threads.managed import ManagedThread
 from iris_api._threads.registry import ThreadRegistry, get_thread_registry, thread_registry_scope
 
 __all__ = [
     "Backoff",
+    "ContainerStopped",
     "ManagedThread",
     "ThreadContainer",
     "ThreadFailure",

@@ -9,6 +9,7 @@ import socket
 import threading
 import time
 from collections import deque
+from collections.abc import Sequence
 from typing import Final
 
 from iris_actor.http.flight import Flight, Pending
@@ -70,14 +71,18 @@ class Sender:
             if not calls:
                 return
             self._ahead += 1
-        with contextlib.suppress(TransportError):  # told to the calls by their flight
+        try:
             flight = Flight(self._pool, calls)
+        except BaseException as error:
+            with self._lock:
+                self._ahead -= 1
+            if not isinstance(error, TransportError):  # that is told to the calls by their flight
+                self.fail(calls, f"its sending was broken off by {type(error).__name__}")
+                raise
+        else:
             with self._lock:
                 self._sent.append(flight)
             self.interrupt()
-            return
-        with self._lock:
-            self._ahead -= 1
 
     def sent_elsewhere(self) -> list[Flight]:
         """The requests that callers have sent since the last time, for the thread to follow."""
@@ -157,6 +162,11 @@ class Sender:
                 calls.append(call)
         return calls
 
+    def fail(self, calls: Sequence[Pending], why: str) -> None:
+        """Some of it may have been sent."""
+        for call in calls:
+            call.fail(Lost(f"{call.what}: {why}"))
+
     def fail_queued(self, why: str) -> None:
         while self._queue:
             call = self._queue.popleft()
@@ -215,8 +225,14 @@ class _Run:
             calls = self._sender.take()
             if not calls:
                 return
-            with contextlib.suppress(TransportError):  # told to the calls by their flight
-                self._follow(selector, Flight(self._pool, calls))
+            try:
+                flight = Flight(self._pool, calls)
+            except TransportError:  # told to the calls by their flight
+                continue
+            except Exception as error:  # this thread is everybody's
+                self._sender.fail(calls, f"it cannot be sent: {type(error).__name__}: {error}")
+                continue
+            self._follow(selector, flight)
 
     def _is_due(self, now: float) -> bool:
         oldest = self._sender.oldest()

@@ -189,7 +189,7 @@ def _copies(message: pb.CallRequest | pb.CallReply) -> tuple[memoryview, ...]:
 def _parse(kind: type[M], body: Body) -> tuple[M, bytes | memoryview, tuple[memoryview, ...]]:
     """Small fields, head and buffers; views of `body` when it is large, writable copies otherwise."""
     if len(body) >= _LARGE:
-        fields, head, buffers = _split_payload(body)
+        fields, head, buffers = _split_payload(bytearray(body) if isinstance(body, bytes) else body)
         return kind.FromString(fields), head, buffers
     message = kind.FromString(bytes(body))
     return message, message.head, _copies(message)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import logging
 import queue
 import threading
 from collections import deque
@@ -11,10 +12,11 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from iris_api.errors import Refused
-from iris_api.threads import ThreadContainer
+from iris_api.threads import ContainerStopped, ThreadContainer
 
 __all__ = ["Job", "Workers"]
 
+_log = logging.getLogger("iris.actor")
 QUEUE_LIMIT: Final = 10_000  # calls that wait; a caller beyond is told to come back later
 _PATIENCE: Final = 0.002  # seconds without an end of a call before more threads are made
 _EAGER: Final = 2  # threads that are made without waiting: more only help calls that block
@@ -75,7 +77,8 @@ class Workers:
         if self._idle <= waiting:
             self._want_more()
             if not self._alive:
-                raise Refused("unavailable", "this server is stopping")
+                why = "is stopping" if self._closed else "has no thread to spare"
+                raise Refused("unavailable", f"this server {why}")
         self._open += 1
         self._jobs.put(job)
 
@@ -130,10 +133,13 @@ class Workers:
     def _spawn(self) -> None:
         try:
             self._threads.spawn(self._work, f"{self._name}-{self._made}", on_stop=self._wake_all)
-        except RuntimeError:  # the container has been stopped
+        except RuntimeError as error:
             with self._lock:
                 self._alive -= 1
-            self._closed = True
+            if isinstance(error, ContainerStopped):
+                self._closed = True
+            else:  # the machine has no thread to spare now
+                _log.warning("no handler thread could be started: %s", error)
 
     def _work(self, stop: threading.Event) -> None:
         me = threading.get_ident()

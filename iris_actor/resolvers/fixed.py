@@ -42,6 +42,10 @@ class FixedResolver(ActorResolver):
                 self._found[name] = found
         return found
 
+    def __getstate__(self) -> dict[str, object]:
+        """The token stays where it is: whoever unpickles shows their own."""
+        return self.__dict__ | {"token": None}
+
     def __repr__(self) -> str:
         table = {name: [one.address for one in found] for name, found in self._found.items()}
         return f"FixedResolver({list(self._all) or table!r})"

@@ -12,9 +12,13 @@ from iris_api._threads.failures import Backoff, ThreadFailure
 from iris_api._threads.managed import ManagedThread, Target
 from iris_api._threads.server import UvicornServer, start_server
 
-__all__ = ["ThreadContainer"]
+__all__ = ["ContainerStopped", "ThreadContainer"]
 
 _REMEMBERED_DEAD = 100  # names; the log has them all
+
+
+class ContainerStopped(RuntimeError):
+    """A thread was to be started in a container that has been stopped."""
 
 
 class ThreadContainer:
@@ -141,7 +145,7 @@ class ThreadContainer:
 
     def _refuse_if_closed(self, what: str) -> None:
         if self._closed:
-            raise RuntimeError(f"cannot start {what}: thread container {self.name!r} is stopped")
+            raise ContainerStopped(f"cannot start {what}: thread container {self.name!r} is stopped")
 
     def _stop_until(self, deadline: float) -> list[ManagedThread]:
         """Stop the newest first; what hangs uses half of the time that is left, so that each has a turn."""

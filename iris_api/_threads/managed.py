@@ -97,7 +97,10 @@ class ManagedThread:
     def _request_stop(self) -> None:
         self.stop_event.set()
         if self._on_stop is not None:
-            self._on_stop()
+            try:
+                self._on_stop()
+            except Exception:  # the others must be asked all the same
+                logger.exception("what wakes thread %r at its stop failed", self.name)
 
     def _log_stuck(self, timeout: float) -> None:
         where = describe_thread(self._thread)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections import deque
@@ -49,6 +50,7 @@ class HttpPool:
         self._busy: set[Connection] = set()
         self._lock = threading.Lock()  # guards `_closed` against a request that begins meanwhile
         self._closed = False
+        self._pid = os.getpid()
 
     def post(self, path: str, parts: Sequence[Body], *, content_type: str, timeout: float) -> Response:
         """Send a body in `parts` and read the whole reply. Raises NotSent, Lost, DeadlineExceeded."""
@@ -105,6 +107,8 @@ class HttpPool:
         return f"HttpPool({self.address!r})"
 
     def _acquire(self, deadline: float, label: str) -> Connection:
+        if self._pid != os.getpid():
+            self._begin_anew()
         connection = self._pop_idle()
         if connection is None:
             connect_by = min(deadline, time.monotonic() + _CONNECT_SECONDS)
@@ -115,6 +119,10 @@ class HttpPool:
                 return connection
         connection.close()
         raise NotSent(f"{label}: this client is closed")
+
+    def _begin_anew(self) -> None:
+        """In a forked child: the connections are the parent's."""
+        self._idle, self._busy, self._lock, self._pid = deque(), set(), threading.Lock(), os.getpid()
 
     def _close_idle(self) -> None:
         while self._idle:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from iris_api.jobs import CauseKind, JobState, TaskState
+from iris_api.platform import Exit, ExitKind
 from iris_api.resources import ResourceSpec
 from tests.controller.kit import FAILED, Cluster
 
@@ -82,4 +83,19 @@ def test_back_off_and_the_wait_are_told_apart() -> None:
         cluster.advance(10)
     cluster.settle()
     cluster.end(f"{job}:0", FAILED)
-    assert cluster.reason(f"{job}:0") == "waiting 4 s after failure 5"
+    assert cluster.reason(f"{job}:0") == "waiting 4 s after failure 5: task exited with code 3"
+
+
+def test_an_environment_that_cannot_be_made_is_not_tried_for_ever() -> None:
+    """Three tries more, and the job ends for that cause, though the platform's budget is not used up."""
+    cluster = Cluster()
+    cluster.join()
+    job = cluster.submit()
+    for _ in range(4):
+        cluster.settle()
+        cluster.end(f"{job}:0", Exit(kind=ExitKind.ENVIRONMENT, message="no such interpreter"))
+        cluster.advance(70)
+    ended = cluster.job(job)
+    assert ended.state is JobState.WORKER_FAILED
+    assert ended.cause is not None
+    assert ended.cause.message == "no such interpreter"
