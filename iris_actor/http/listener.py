@@ -37,7 +37,7 @@ class HttpListener(Listener):
                 name="actor-server",
                 token=bind.token,
                 advertise_host=bind.advertise_host,
-                protocol=LingeringProtocol if linger else "httptools",
+                protocol=LingeringProtocol if linger else None,
             )
         except BaseException:
             threads.stop()

@@ -17,14 +17,13 @@ import socket
 import time
 from typing import Any, Final
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-
 from iris_actor.http.app import ActorApp
 from iris_actor.http.wire import CALL
 from iris_actor.http.workers import Job
 from iris_api.errors import Refused
 from iris_api.rpc.asgi import HTTP_STATUS
 from iris_api.rpc.gate import Gate
+from iris_api.rpc.protocol import BoundedProtocol
 
 __all__ = ["LingeringProtocol"]
 
@@ -43,7 +42,7 @@ _log = logging.getLogger("iris.actor")
 Call = tuple[bytes, float]  # an encoded CallRequest, seconds to its deadline
 
 
-class LingeringProtocol(HttpToolsProtocol):
+class LingeringProtocol(BoundedProtocol):
     """Of a server whose application is a Gate before an ActorApp. Relies on these parts of uvicorn's
     protocol: app, cycle, pipeline, loop, transport and the keep-alive timer."""
 
@@ -55,6 +54,8 @@ class LingeringProtocol(HttpToolsProtocol):
         call = self._match(data) if self._is_between_requests() else None
         if call is None or not self._lend(call):
             super().data_received(data)
+        else:
+            self.head_came()
 
     def on_message_begin(self) -> None:
         self._parsing = True

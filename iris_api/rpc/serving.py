@@ -16,6 +16,7 @@ from iris_api.rpc.asgi import ASGIApp
 from iris_api.rpc.gate import Gate
 
 if TYPE_CHECKING:
+    from iris_api.rpc.protocol import BoundedProtocol
     from iris_api.threads import ManagedThread, ThreadContainer
 
 __all__ = ["Server", "serve"]
@@ -51,12 +52,12 @@ def serve(
     advertise_host: str = "",
     hosts: Collection[str] = (),
     grace: float = 1.0,
-    protocol: str | type = "httptools",
+    protocol: type[BoundedProtocol] | None = None,
 ) -> Server:
     """Serve `app` on `host`:`port` (0 picks a port); returns once it listens.
 
     `hosts` are further names by which clients reach it; `grace` is what requests under way get at the
-    stop, in seconds; `protocol` is uvicorn's, or a subclass of it. Raises ConfigError for an address
+    stop, in seconds; `protocol` is a subclass of the usual one. Raises ConfigError for an address
     beyond this machine without a token, PlatformError when the port cannot be had.
     """
     if token is None and not _is_loopback(host):
@@ -73,14 +74,16 @@ def serve(
     return Server(thread, advertise_host or _reachable(host), bound)
 
 
-def _uvicorn(app: ASGIApp, host: str, port: int, grace: float, protocol: str | type) -> Any:
+def _uvicorn(app: ASGIApp, host: str, port: int, grace: float, protocol: type[BoundedProtocol] | None) -> Any:
     import uvicorn
+
+    from iris_api.rpc.protocol import BoundedProtocol
 
     config = uvicorn.Config(
         app,
         host=host,
         port=port,
-        http=protocol,
+        http=protocol or BoundedProtocol,
         ws="none",
         lifespan="off",
         interface="asgi3",

@@ -5,12 +5,14 @@ from __future__ import annotations
 import gzip
 import http.client
 import json
+import socket
 
 import pytest
 
 from iris_api.credentials import Token, new_token
 from iris_api.errors import ConfigError, PlatformError, Refused
 from iris_api.rpc import cluster_pb2 as pb
+from iris_api.rpc import protocol
 from iris_api.rpc.app import RpcApp
 from iris_api.rpc.client import RpcClient
 from iris_api.rpc.cluster_connect import EndpointsClientSync
@@ -129,3 +131,22 @@ def test_the_version_is_the_distributions() -> None:
     from importlib.metadata import version
 
     assert version("iris-cluster") == VERSION
+
+
+def test_a_request_head_without_end_is_cut_off(server: Server, token: Token) -> None:
+    """Nobody needs a token to send one, so it is bounded; others are not harmed."""
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as flood:
+        flood.sendall(b"POST / HTTP/1.1\r\nhost: 127.0.0.1\r\nx: ")
+        with pytest.raises(OSError):
+            flood.sendall(b"a" * 50_000_000)
+    assert send(server, "GET", "/health", headers=bearer(token))[0] == 200
+
+
+def test_a_request_head_that_does_not_come_is_not_waited_for(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A connection on which nothing whole comes is closed."""
+    monkeypatch.setattr(protocol, "MOST_SECONDS", 0.2)
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as slow:
+        slow.sendall(b"P")
+        assert slow.recv(100) == b""
