@@ -147,7 +147,7 @@ def test_a_threads_records_are_its_entries_and_nobody_elses(threads: IrisClient,
         tell(tmp_path / str(index), True)
         heard(tmp_path / str(1 - index))
         logging.getLogger(f"iris.container.{ctx.task_id}").info("own %d", index)
-        logging.getLogger("some.library").info("library %d", index)
+        logging.getLogger("some.module").info("library %d", index)
         logging.getLogger().warning("root %d", index)
         thread = threading.Thread(target=lambda: logging.getLogger("raw").error("raw %d", index))
         thread.start()
@@ -157,13 +157,13 @@ def test_a_threads_records_are_its_entries_and_nobody_elses(threads: IrisClient,
 
     job = threads.submit(name="logs", entrypoint=Entrypoint.from_callable(task), replicas=2)
     job.wait(timeout=LIMIT)
-    logging.getLogger("some.library").warning("outside")
+    logging.getLogger("some.module").warning("outside")
     for index in range(2):
         found = entries(job, index)
         assert {entry.source for entry in found} == {"log"}
         assert [entry.data for entry in found] == [
             f"own {index}",
-            f"INFO some.library: library {index}",
+            f"INFO some.module: library {index}",
             f"WARNING root: root {index}",
             f"ERROR raw: raw {index}",
             f"INFO pool: pool {index}",
