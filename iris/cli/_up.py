@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import signal
-import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import click
 
 from iris.cli._client import config_option
 
-__all__ = ["up", "wait_for_signal"]
+__all__ = ["catch_signals", "up"]
 
 
 @click.command()
@@ -25,7 +27,7 @@ def up(config: Path | None) -> None:
     from iris_api.config import load_config
 
     loaded = load_config(config)
-    ended = wait_for_signal()
+    wait_for_signal = catch_signals()
     cluster = Cluster.durable(loaded)
     cluster.start()
     click.echo(f"Cluster {loaded.cluster.name!r} is up: controller at {cluster.address}")
@@ -35,16 +37,26 @@ def up(config: Path | None) -> None:
     click.echo(f"  try:    iris run --controller {cluster.address} -- echo hello")
     click.echo("Ctrl+C ends it.")
     try:
-        ended.wait()
+        wait_for_signal()
     finally:
         click.echo("Ending tasks, workers and controller ...")
         cluster.stop()
         click.echo("All gone.")
 
 
-def wait_for_signal() -> threading.Event:
-    """An event that SIGINT and SIGTERM set."""
-    ended = threading.Event()
+def catch_signals() -> Callable[[], object]:
+    """From now on SIGINT and SIGTERM are kept; returns what blocks until there is one.
+
+    The handler only writes to a pipe: one that sets an Event would wait for ever for the Event's lock if
+    it came while its own thread holds that.
+    """
+    received, caught = os.pipe()
+    os.set_blocking(caught, False)
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda _number, _frame: ended.set())
-    return ended
+        signal.signal(number, lambda _number, _frame: _note(caught))
+    return lambda: os.read(received, 1)
+
+
+def _note(caught: int) -> None:
+    with contextlib.suppress(BlockingIOError):  # full: there is more than enough to see
+        os.write(caught, b"x")

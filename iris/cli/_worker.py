@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from iris.cli._client import client_for, controller_option
-from iris.cli._up import wait_for_signal
+from iris.cli._up import catch_signals
 from iris_api.errors import ConfigError
 
 __all__ = ["worker"]
@@ -44,7 +44,7 @@ def worker(
         raise ConfigError([f"there is no pool {pool!r}; the configuration has {', '.join(loaded.pools)}"])
     connection = client_for(controller, config).connection
     identity = check_label(worker_id or new_id("worker"), "worker id")
-    ended = wait_for_signal()
+    wait_for_signal = catch_signals()
     host = WorkerHost(
         loaded,
         select(loaded),
@@ -56,6 +56,6 @@ def worker(
     )
     host.run(WorkerSpec(worker_id=identity, pool=pool, slice_id=identity))
     click.echo(f"Worker {identity} of pool {pool} serves {connection.address}. Ctrl+C ends it.")
-    ended.wait()
+    wait_for_signal()
     click.echo("Ending tasks ...")
     host.stop()
