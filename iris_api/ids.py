@@ -49,10 +49,6 @@ class JobId(str):
     def task(self, index: int) -> TaskId:
         return TaskId(f"{self}:{index}")
 
-    def covers(self, other: str) -> bool:
-        """True for this job and for every job below it."""
-        return other == self or other.startswith(f"{self}/")
-
 
 class TaskId(str):
     """``root/child:0``: one replica of a job."""

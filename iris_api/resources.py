@@ -33,7 +33,7 @@ def parse_memory(value: int | str) -> int:
 
 
 def format_memory(count: int) -> str:
-    """The shortest text for a number of bytes, such as ``2GB`` or ``1.5GiB``'s ``1.6GB``."""
+    """A number of bytes in its largest decimal unit, such as ``2GB``."""
     for unit in ("TB", "GB", "MB", "KB"):
         if count >= _UNITS[unit]:
             return f"{count / _UNITS[unit]:.3g}{unit}"
