@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from attrs import field, frozen
 
@@ -19,16 +19,21 @@ __all__ = [
     "CauseKind",
     "Constraint",
     "ConstraintOp",
+    "CoschedulingConfig",
+    "DEFAULT_PRIORITY",
     "Entry",
     "Entrypoint",
     "EnvironmentSpec",
     "ExistingJob",
     "JobSpec",
     "JobState",
+    "MAX_PRIORITY",
     "TaskState",
 ]
 
 MAX_CALL_BYTES = 16 * 2**20
+MAX_PRIORITY: Final = 100
+DEFAULT_PRIORITY: Final = 50
 
 
 class TaskState(enum.StrEnum):
@@ -95,6 +100,14 @@ class Cause:
     last_lines: tuple[str, ...] = ()
 
 
+def _text(what: str) -> Callable[[Any, Any, Any], None]:
+    def check(_instance: Any, _attribute: Any, value: Any) -> None:
+        if not isinstance(value, str):
+            raise InvalidSpec(f"{what} {value!r} is not allowed: give text")
+
+    return check
+
+
 class ConstraintOp(enum.StrEnum):
     EQ = "EQ"
     NE = "NE"
@@ -135,6 +148,15 @@ class Constraint:
 
     def __str__(self) -> str:
         return " ".join((self.key, self.op, ",".join(self.values))).rstrip()
+
+
+@frozen
+class CoschedulingConfig:
+    """The tasks of a job are one gang: they start together or not at all, and when one of them does not
+    end well, all are ended and start together again. With `group_by` all run on workers that have the
+    same value of this attribute, such as ``"slice"``; a worker without it has no group."""
+
+    group_by: str = field(default="", validator=_text("group_by"))
 
 
 class ExistingJob(enum.StrEnum):
@@ -256,6 +278,21 @@ def _seconds(what: str) -> Callable[[Any, Any, Any], None]:
     return check
 
 
+def _priority(_instance: Any, _attribute: Any, value: Any) -> None:
+    if value is not None and (
+        isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_PRIORITY
+    ):
+        raise InvalidSpec(
+            f"priority {value!r} is not allowed: give a whole number from 1 to {MAX_PRIORITY}, "
+            f"more goes first, or None for the parent job's, else {DEFAULT_PRIORITY}"
+        )
+
+
+def _coscheduling(_instance: Any, _attribute: Any, value: Any) -> None:
+    if value is not None and not isinstance(value, CoschedulingConfig):
+        raise InvalidSpec(f"coscheduling must be a CoschedulingConfig, got {type(value).__name__}")
+
+
 def _port_names(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(names)
 
@@ -266,7 +303,8 @@ def _constraints(constraints: Iterable[Constraint]) -> tuple[Constraint, ...]:
 
 @frozen(kw_only=True)
 class JobSpec:
-    """A job as it travels. `environment` is what was given; the controller applies inheritance."""
+    """A job as it travels. `env_vars` are what was given; the controller applies inheritance, also of
+    `priority`. `refill_after`: an attempt that ran for so many seconds refills both retry budgets."""
 
     name: str = field(converter=check_job_name)
     entry: Entry
@@ -281,6 +319,9 @@ class JobSpec:
     max_task_failures: int = field(default=0, validator=_count("max_task_failures", 0))
     timeout: float | None = field(default=None, validator=_seconds("timeout"))
     scheduling_timeout: float | None = field(default=None, validator=_seconds("scheduling_timeout"))
+    priority: int | None = field(default=None, validator=_priority)
+    coscheduling: CoschedulingConfig | None = field(default=None, validator=_coscheduling)
+    refill_after: float | None = field(default=None, validator=_seconds("refill_after"))
 
     def __attrs_post_init__(self) -> None:
         for port in self.ports:

@@ -72,7 +72,8 @@ class Verdict:
 
 @frozen(kw_only=True)
 class Job:
-    """`spec` has inheritance applied. `order` counts submissions. `deadline` is when `timeout` is over."""
+    """`spec` has inheritance applied. `order` counts submissions. `deadline` is when `timeout` is over.
+    `user` is who submitted the root job."""
 
     id: JobId
     spec: JobSpec
@@ -85,6 +86,7 @@ class Job:
     verdict: Verdict | None = None
     parent_attempt: str = ""
     request_id: str = ""
+    user: str = ""
     deadline: float | None = field(default=None, eq=False)
 
     @property
@@ -132,7 +134,8 @@ class Task:
 @frozen(kw_only=True)
 class Attempt:
     """`revision`: of the worker's desire that handed it out. `kill`: why it was ordered to stop, recorded
-    before its exit is seen. `resources` are held until it has ended."""
+    before its exit is seen. `resources` are held until it has ended. `after`: uids of attempts whose end
+    makes room for this one; its worker is not told of it before."""
 
     uid: str
     task: TaskId
@@ -146,6 +149,7 @@ class Attempt:
     finished: float | None = None
     kill: Cause | None = None
     cause: Cause | None = None
+    after: tuple[str, ...] = ()
     resources: ResourceSpec = field(eq=False)
 
     @property

@@ -105,6 +105,12 @@ class ControllerService:
             ended=ended and at_end,
         )
 
+    async def explain_job(self, request: pb.ExplainJobRequest, ctx: Any = None) -> pb.ExplainJobReply:
+        raise Refused("unimplemented", "not yet")
+
+    async def plan_job(self, request: pb.SubmitJobRequest, ctx: Any = None) -> pb.PlanJobReply:
+        raise Refused("unimplemented", "not yet")
+
     def _attempts(self, task_id: TaskId, uid: str) -> tuple[tuple[str, ...], bool]:
         """The attempts to read, and whether nothing will be added to them."""
         state = self._core.state

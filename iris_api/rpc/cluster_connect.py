@@ -21,7 +21,7 @@ from connectrpc.protocol import ProtocolType
 from connectrpc.server import ConnectASGIApplication, ConnectWSGIApplication, DEFAULT_READ_MAX_BYTES, Endpoint, EndpointSync
 from pyqwest import Client, SyncClient
 
-from .cluster_pb2 import AppendLogsReply, AppendLogsRequest, FetchLogsReply, FetchLogsRequest, GetClusterReply, GetClusterRequest, GetJobRequest, JobStatus, ListEndpointsReply, ListEndpointsRequest, ListJobsReply, ListJobsRequest, ListWorkersReply, ListWorkersRequest, ReconcileReply, ReconcileRequest, RegisterEndpointReply, RegisterEndpointRequest, RenewEndpointsReply, RenewEndpointsRequest, SubmitJobReply, SubmitJobRequest, TerminateJobsReply, TerminateJobsRequest, UnregisterEndpointsReply, UnregisterEndpointsRequest
+from .cluster_pb2 import AppendLogsReply, AppendLogsRequest, ExplainJobReply, ExplainJobRequest, FetchLogsReply, FetchLogsRequest, GetClusterReply, GetClusterRequest, GetJobRequest, JobStatus, ListEndpointsReply, ListEndpointsRequest, ListJobsReply, ListJobsRequest, ListWorkersReply, ListWorkersRequest, PlanJobReply, ReconcileReply, ReconcileRequest, RegisterEndpointReply, RegisterEndpointRequest, RenewEndpointsReply, RenewEndpointsRequest, SubmitJobReply, SubmitJobRequest, TerminateJobsReply, TerminateJobsRequest, UnregisterEndpointsReply, UnregisterEndpointsRequest
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable, Mapping
@@ -60,6 +60,15 @@ class Controller(Protocol):
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
     async def fetch_logs(self, request: FetchLogsRequest, ctx: RequestContext[FetchLogsRequest, FetchLogsReply], /) -> FetchLogsReply:
+        raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
+
+    async def explain_job(self, request: ExplainJobRequest, ctx: RequestContext[ExplainJobRequest, ExplainJobReply], /) -> ExplainJobReply:
+        raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
+
+    async def plan_job(self, request: SubmitJobRequest, ctx: RequestContext[SubmitJobRequest, PlanJobReply], /) -> PlanJobReply:
+        """
+        what a submit would do; does nothing
+        """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
 
@@ -152,6 +161,28 @@ class ControllerASGIApplication(ConnectASGIApplication[Controller]):
                         stream_type=StreamType.UNARY,
                     ),
                     function=svc.fetch_logs,
+                ),
+                "/iris.cluster.v1.Controller/ExplainJob": Endpoint.unary(
+                    method=MethodInfo(
+                        name="ExplainJob",
+                        service_name="iris.cluster.v1.Controller",
+                        input=ExplainJobRequest,
+                        output=ExplainJobReply,
+                        idempotency_level=IdempotencyLevel.UNKNOWN,
+                        stream_type=StreamType.UNARY,
+                    ),
+                    function=svc.explain_job,
+                ),
+                "/iris.cluster.v1.Controller/PlanJob": Endpoint.unary(
+                    method=MethodInfo(
+                        name="PlanJob",
+                        service_name="iris.cluster.v1.Controller",
+                        input=SubmitJobRequest,
+                        output=PlanJobReply,
+                        idempotency_level=IdempotencyLevel.UNKNOWN,
+                        stream_type=StreamType.UNARY,
+                    ),
+                    function=svc.plan_job,
                 ),
             },
             interceptors=interceptors,
@@ -334,6 +365,49 @@ class ControllerClient(ConnectClient):
             headers=headers,
             timeout_ms=timeout_ms,
         )
+    async def explain_job(
+        self,
+        request: ExplainJobRequest,
+        *,
+        headers: Headers | Mapping[str, str] | None = None, 
+        timeout_ms: int | None = None,
+    ) -> ExplainJobReply:
+        return await self.execute_unary(
+            request=request,
+            method=MethodInfo(
+                name="ExplainJob",
+                service_name="iris.cluster.v1.Controller",
+                input=ExplainJobRequest,
+                output=ExplainJobReply,
+                idempotency_level=IdempotencyLevel.UNKNOWN,
+                stream_type=StreamType.UNARY,
+            ),
+            headers=headers,
+            timeout_ms=timeout_ms,
+        )
+    async def plan_job(
+        self,
+        request: SubmitJobRequest,
+        *,
+        headers: Headers | Mapping[str, str] | None = None, 
+        timeout_ms: int | None = None,
+    ) -> PlanJobReply:
+        """
+        what a submit would do; does nothing
+        """
+        return await self.execute_unary(
+            request=request,
+            method=MethodInfo(
+                name="PlanJob",
+                service_name="iris.cluster.v1.Controller",
+                input=SubmitJobRequest,
+                output=PlanJobReply,
+                idempotency_level=IdempotencyLevel.UNKNOWN,
+                stream_type=StreamType.UNARY,
+            ),
+            headers=headers,
+            timeout_ms=timeout_ms,
+        )
 
 class ControllerSync(Protocol):
     """
@@ -358,6 +432,15 @@ class ControllerSync(Protocol):
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
     def fetch_logs(self, request: FetchLogsRequest, ctx: RequestContext[FetchLogsRequest, FetchLogsReply], /) -> FetchLogsReply:
+        raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
+
+    def explain_job(self, request: ExplainJobRequest, ctx: RequestContext[ExplainJobRequest, ExplainJobReply], /) -> ExplainJobReply:
+        raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
+
+    def plan_job(self, request: SubmitJobRequest, ctx: RequestContext[SubmitJobRequest, PlanJobReply], /) -> PlanJobReply:
+        """
+        what a submit would do; does nothing
+        """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
 
@@ -448,6 +531,28 @@ class ControllerWSGIApplication(ConnectWSGIApplication):
                         stream_type=StreamType.UNARY,
                     ),
                     function=service.fetch_logs,
+                ),
+                "/iris.cluster.v1.Controller/ExplainJob": EndpointSync.unary(
+                    method=MethodInfo(
+                        name="ExplainJob",
+                        service_name="iris.cluster.v1.Controller",
+                        input=ExplainJobRequest,
+                        output=ExplainJobReply,
+                        idempotency_level=IdempotencyLevel.UNKNOWN,
+                        stream_type=StreamType.UNARY,
+                    ),
+                    function=service.explain_job,
+                ),
+                "/iris.cluster.v1.Controller/PlanJob": EndpointSync.unary(
+                    method=MethodInfo(
+                        name="PlanJob",
+                        service_name="iris.cluster.v1.Controller",
+                        input=SubmitJobRequest,
+                        output=PlanJobReply,
+                        idempotency_level=IdempotencyLevel.UNKNOWN,
+                        stream_type=StreamType.UNARY,
+                    ),
+                    function=service.plan_job,
                 ),
             },
             interceptors=interceptors,
@@ -624,6 +729,49 @@ class ControllerClientSync(ConnectClientSync):
                 service_name="iris.cluster.v1.Controller",
                 input=FetchLogsRequest,
                 output=FetchLogsReply,
+                idempotency_level=IdempotencyLevel.UNKNOWN,
+                stream_type=StreamType.UNARY,
+            ),
+            headers=headers,
+            timeout_ms=timeout_ms,
+        )
+    def explain_job(
+        self,
+        request: ExplainJobRequest,
+        *,
+        headers: Headers | Mapping[str, str] | None = None, 
+        timeout_ms: int | None = None,
+    ) -> ExplainJobReply:
+        return self.execute_unary(
+            request=request,
+            method=MethodInfo(
+                name="ExplainJob",
+                service_name="iris.cluster.v1.Controller",
+                input=ExplainJobRequest,
+                output=ExplainJobReply,
+                idempotency_level=IdempotencyLevel.UNKNOWN,
+                stream_type=StreamType.UNARY,
+            ),
+            headers=headers,
+            timeout_ms=timeout_ms,
+        )
+    def plan_job(
+        self,
+        request: SubmitJobRequest,
+        *,
+        headers: Headers | Mapping[str, str] | None = None, 
+        timeout_ms: int | None = None,
+    ) -> PlanJobReply:
+        """
+        what a submit would do; does nothing
+        """
+        return self.execute_unary(
+            request=request,
+            method=MethodInfo(
+                name="PlanJob",
+                service_name="iris.cluster.v1.Controller",
+                input=SubmitJobRequest,
+                output=PlanJobReply,
                 idempotency_level=IdempotencyLevel.UNKNOWN,
                 stream_type=StreamType.UNARY,
             ),

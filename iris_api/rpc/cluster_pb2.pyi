@@ -56,7 +56,7 @@ class Entry(_message.Message):
     def __init__(self, call: _Optional[bytes] = ..., command: _Optional[_Union[Command, _Mapping]] = ..., python: _Optional[str] = ...) -> None: ...
 
 class JobSpec(_message.Message):
-    __slots__ = ("name", "entry", "resources", "environment", "replicas", "ports", "constraints", "max_retries_failure", "max_retries_preemption", "max_task_failures", "timeout", "scheduling_timeout")
+    __slots__ = ("name", "entry", "resources", "environment", "replicas", "ports", "constraints", "max_retries_failure", "max_retries_preemption", "max_task_failures", "timeout", "scheduling_timeout", "priority", "coscheduling", "refill_after")
     NAME_FIELD_NUMBER: _ClassVar[int]
     ENTRY_FIELD_NUMBER: _ClassVar[int]
     RESOURCES_FIELD_NUMBER: _ClassVar[int]
@@ -69,6 +69,9 @@ class JobSpec(_message.Message):
     MAX_TASK_FAILURES_FIELD_NUMBER: _ClassVar[int]
     TIMEOUT_FIELD_NUMBER: _ClassVar[int]
     SCHEDULING_TIMEOUT_FIELD_NUMBER: _ClassVar[int]
+    PRIORITY_FIELD_NUMBER: _ClassVar[int]
+    COSCHEDULING_FIELD_NUMBER: _ClassVar[int]
+    REFILL_AFTER_FIELD_NUMBER: _ClassVar[int]
     name: str
     entry: Entry
     resources: Resources
@@ -81,7 +84,16 @@ class JobSpec(_message.Message):
     max_task_failures: int
     timeout: float
     scheduling_timeout: float
-    def __init__(self, name: _Optional[str] = ..., entry: _Optional[_Union[Entry, _Mapping]] = ..., resources: _Optional[_Union[Resources, _Mapping]] = ..., environment: _Optional[_Union[Environment, _Mapping]] = ..., replicas: _Optional[int] = ..., ports: _Optional[_Iterable[str]] = ..., constraints: _Optional[_Iterable[_Union[Constraint, _Mapping]]] = ..., max_retries_failure: _Optional[int] = ..., max_retries_preemption: _Optional[int] = ..., max_task_failures: _Optional[int] = ..., timeout: _Optional[float] = ..., scheduling_timeout: _Optional[float] = ...) -> None: ...
+    priority: int
+    coscheduling: Coscheduling
+    refill_after: float
+    def __init__(self, name: _Optional[str] = ..., entry: _Optional[_Union[Entry, _Mapping]] = ..., resources: _Optional[_Union[Resources, _Mapping]] = ..., environment: _Optional[_Union[Environment, _Mapping]] = ..., replicas: _Optional[int] = ..., ports: _Optional[_Iterable[str]] = ..., constraints: _Optional[_Iterable[_Union[Constraint, _Mapping]]] = ..., max_retries_failure: _Optional[int] = ..., max_retries_preemption: _Optional[int] = ..., max_task_failures: _Optional[int] = ..., timeout: _Optional[float] = ..., scheduling_timeout: _Optional[float] = ..., priority: _Optional[int] = ..., coscheduling: _Optional[_Union[Coscheduling, _Mapping]] = ..., refill_after: _Optional[float] = ...) -> None: ...
+
+class Coscheduling(_message.Message):
+    __slots__ = ("group_by",)
+    GROUP_BY_FIELD_NUMBER: _ClassVar[int]
+    group_by: str
+    def __init__(self, group_by: _Optional[str] = ...) -> None: ...
 
 class Cause(_message.Message):
     __slots__ = ("kind", "message", "exit_code", "signal", "memory_peak", "by", "last_lines")
@@ -102,7 +114,7 @@ class Cause(_message.Message):
     def __init__(self, kind: _Optional[str] = ..., message: _Optional[str] = ..., exit_code: _Optional[int] = ..., signal: _Optional[int] = ..., memory_peak: _Optional[int] = ..., by: _Optional[str] = ..., last_lines: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class AttemptStatus(_message.Message):
-    __slots__ = ("uid", "number", "state", "worker_id", "assigned", "started", "finished", "cause")
+    __slots__ = ("uid", "number", "state", "worker_id", "assigned", "started", "finished", "cause", "after")
     UID_FIELD_NUMBER: _ClassVar[int]
     NUMBER_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
@@ -111,6 +123,7 @@ class AttemptStatus(_message.Message):
     STARTED_FIELD_NUMBER: _ClassVar[int]
     FINISHED_FIELD_NUMBER: _ClassVar[int]
     CAUSE_FIELD_NUMBER: _ClassVar[int]
+    AFTER_FIELD_NUMBER: _ClassVar[int]
     uid: str
     number: int
     state: str
@@ -119,7 +132,8 @@ class AttemptStatus(_message.Message):
     started: float
     finished: float
     cause: Cause
-    def __init__(self, uid: _Optional[str] = ..., number: _Optional[int] = ..., state: _Optional[str] = ..., worker_id: _Optional[str] = ..., assigned: _Optional[float] = ..., started: _Optional[float] = ..., finished: _Optional[float] = ..., cause: _Optional[_Union[Cause, _Mapping]] = ...) -> None: ...
+    after: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, uid: _Optional[str] = ..., number: _Optional[int] = ..., state: _Optional[str] = ..., worker_id: _Optional[str] = ..., assigned: _Optional[float] = ..., started: _Optional[float] = ..., finished: _Optional[float] = ..., cause: _Optional[_Union[Cause, _Mapping]] = ..., after: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class TaskStatus(_message.Message):
     __slots__ = ("task_id", "index", "state", "pending_reason", "attempts", "cause")
@@ -138,7 +152,7 @@ class TaskStatus(_message.Message):
     def __init__(self, task_id: _Optional[str] = ..., index: _Optional[int] = ..., state: _Optional[str] = ..., pending_reason: _Optional[str] = ..., attempts: _Optional[_Iterable[_Union[AttemptStatus, _Mapping]]] = ..., cause: _Optional[_Union[Cause, _Mapping]] = ...) -> None: ...
 
 class JobStatus(_message.Message):
-    __slots__ = ("job_id", "name", "state", "submitted", "started", "finished", "cause", "pending_reason", "task_counts", "tasks", "replicas")
+    __slots__ = ("job_id", "name", "state", "submitted", "started", "finished", "cause", "pending_reason", "task_counts", "tasks", "replicas", "priority", "user")
     class TaskCountsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -157,6 +171,8 @@ class JobStatus(_message.Message):
     TASK_COUNTS_FIELD_NUMBER: _ClassVar[int]
     TASKS_FIELD_NUMBER: _ClassVar[int]
     REPLICAS_FIELD_NUMBER: _ClassVar[int]
+    PRIORITY_FIELD_NUMBER: _ClassVar[int]
+    USER_FIELD_NUMBER: _ClassVar[int]
     job_id: str
     name: str
     state: str
@@ -168,21 +184,25 @@ class JobStatus(_message.Message):
     task_counts: _containers.ScalarMap[str, int]
     tasks: _containers.RepeatedCompositeFieldContainer[TaskStatus]
     replicas: int
-    def __init__(self, job_id: _Optional[str] = ..., name: _Optional[str] = ..., state: _Optional[str] = ..., submitted: _Optional[float] = ..., started: _Optional[float] = ..., finished: _Optional[float] = ..., cause: _Optional[_Union[Cause, _Mapping]] = ..., pending_reason: _Optional[str] = ..., task_counts: _Optional[_Mapping[str, int]] = ..., tasks: _Optional[_Iterable[_Union[TaskStatus, _Mapping]]] = ..., replicas: _Optional[int] = ...) -> None: ...
+    priority: int
+    user: str
+    def __init__(self, job_id: _Optional[str] = ..., name: _Optional[str] = ..., state: _Optional[str] = ..., submitted: _Optional[float] = ..., started: _Optional[float] = ..., finished: _Optional[float] = ..., cause: _Optional[_Union[Cause, _Mapping]] = ..., pending_reason: _Optional[str] = ..., task_counts: _Optional[_Mapping[str, int]] = ..., tasks: _Optional[_Iterable[_Union[TaskStatus, _Mapping]]] = ..., replicas: _Optional[int] = ..., priority: _Optional[int] = ..., user: _Optional[str] = ...) -> None: ...
 
 class SubmitJobRequest(_message.Message):
-    __slots__ = ("spec", "parent", "parent_attempt", "existing", "request_id")
+    __slots__ = ("spec", "parent", "parent_attempt", "existing", "request_id", "user")
     SPEC_FIELD_NUMBER: _ClassVar[int]
     PARENT_FIELD_NUMBER: _ClassVar[int]
     PARENT_ATTEMPT_FIELD_NUMBER: _ClassVar[int]
     EXISTING_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    USER_FIELD_NUMBER: _ClassVar[int]
     spec: JobSpec
     parent: str
     parent_attempt: str
     existing: str
     request_id: str
-    def __init__(self, spec: _Optional[_Union[JobSpec, _Mapping]] = ..., parent: _Optional[str] = ..., parent_attempt: _Optional[str] = ..., existing: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
+    user: str
+    def __init__(self, spec: _Optional[_Union[JobSpec, _Mapping]] = ..., parent: _Optional[str] = ..., parent_attempt: _Optional[str] = ..., existing: _Optional[str] = ..., request_id: _Optional[str] = ..., user: _Optional[str] = ...) -> None: ...
 
 class SubmitJobReply(_message.Message):
     __slots__ = ("job_id",)
@@ -231,6 +251,60 @@ class TerminateJobsReply(_message.Message):
     TERMINATED_FIELD_NUMBER: _ClassVar[int]
     terminated: _containers.RepeatedScalarFieldContainer[str]
     def __init__(self, terminated: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class Prospect(_message.Message):
+    __slots__ = ("indexes", "state", "worker_id", "preempts", "reason", "remedy", "pools")
+    INDEXES_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    WORKER_ID_FIELD_NUMBER: _ClassVar[int]
+    PREEMPTS_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    REMEDY_FIELD_NUMBER: _ClassVar[int]
+    POOLS_FIELD_NUMBER: _ClassVar[int]
+    indexes: _containers.RepeatedScalarFieldContainer[int]
+    state: str
+    worker_id: str
+    preempts: _containers.RepeatedScalarFieldContainer[str]
+    reason: str
+    remedy: str
+    pools: _containers.RepeatedCompositeFieldContainer[PoolProspect]
+    def __init__(self, indexes: _Optional[_Iterable[int]] = ..., state: _Optional[str] = ..., worker_id: _Optional[str] = ..., preempts: _Optional[_Iterable[str]] = ..., reason: _Optional[str] = ..., remedy: _Optional[str] = ..., pools: _Optional[_Iterable[_Union[PoolProspect, _Mapping]]] = ...) -> None: ...
+
+class PoolProspect(_message.Message):
+    __slots__ = ("pool", "workers", "matching", "large_enough", "with_room", "obstacle")
+    POOL_FIELD_NUMBER: _ClassVar[int]
+    WORKERS_FIELD_NUMBER: _ClassVar[int]
+    MATCHING_FIELD_NUMBER: _ClassVar[int]
+    LARGE_ENOUGH_FIELD_NUMBER: _ClassVar[int]
+    WITH_ROOM_FIELD_NUMBER: _ClassVar[int]
+    OBSTACLE_FIELD_NUMBER: _ClassVar[int]
+    pool: str
+    workers: int
+    matching: int
+    large_enough: int
+    with_room: int
+    obstacle: str
+    def __init__(self, pool: _Optional[str] = ..., workers: _Optional[int] = ..., matching: _Optional[int] = ..., large_enough: _Optional[int] = ..., with_room: _Optional[int] = ..., obstacle: _Optional[str] = ...) -> None: ...
+
+class ExplainJobRequest(_message.Message):
+    __slots__ = ("job_id",)
+    JOB_ID_FIELD_NUMBER: _ClassVar[int]
+    job_id: str
+    def __init__(self, job_id: _Optional[str] = ...) -> None: ...
+
+class ExplainJobReply(_message.Message):
+    __slots__ = ("job", "tasks")
+    JOB_FIELD_NUMBER: _ClassVar[int]
+    TASKS_FIELD_NUMBER: _ClassVar[int]
+    job: JobStatus
+    tasks: _containers.RepeatedCompositeFieldContainer[Prospect]
+    def __init__(self, job: _Optional[_Union[JobStatus, _Mapping]] = ..., tasks: _Optional[_Iterable[_Union[Prospect, _Mapping]]] = ...) -> None: ...
+
+class PlanJobReply(_message.Message):
+    __slots__ = ("tasks",)
+    TASKS_FIELD_NUMBER: _ClassVar[int]
+    tasks: _containers.RepeatedCompositeFieldContainer[Prospect]
+    def __init__(self, tasks: _Optional[_Iterable[_Union[Prospect, _Mapping]]] = ...) -> None: ...
 
 class WorkerStatus(_message.Message):
     __slots__ = ("worker_id", "pool", "state", "total", "used", "attempts", "last_seen_seconds", "attributes", "version", "advertise_host")
@@ -502,12 +576,18 @@ class ReconcileRequest(_message.Message):
     def __init__(self, worker_id: _Optional[str] = ..., incarnation: _Optional[str] = ..., sequence: _Optional[int] = ..., worker: _Optional[_Union[WorkerDescription, _Mapping]] = ..., attempts: _Optional[_Iterable[_Union[ObservedAttempt, _Mapping]]] = ..., known_revision: _Optional[int] = ..., hold_ms: _Optional[int] = ..., report_only: _Optional[bool] = ..., leaving: _Optional[bool] = ...) -> None: ...
 
 class ReconcileReply(_message.Message):
-    __slots__ = ("revision", "attempts")
+    __slots__ = ("revision", "attempts", "cluster", "worker_id", "incarnation")
     REVISION_FIELD_NUMBER: _ClassVar[int]
     ATTEMPTS_FIELD_NUMBER: _ClassVar[int]
+    CLUSTER_FIELD_NUMBER: _ClassVar[int]
+    WORKER_ID_FIELD_NUMBER: _ClassVar[int]
+    INCARNATION_FIELD_NUMBER: _ClassVar[int]
     revision: int
     attempts: _containers.RepeatedCompositeFieldContainer[DesiredAttempt]
-    def __init__(self, revision: _Optional[int] = ..., attempts: _Optional[_Iterable[_Union[DesiredAttempt, _Mapping]]] = ...) -> None: ...
+    cluster: str
+    worker_id: str
+    incarnation: str
+    def __init__(self, revision: _Optional[int] = ..., attempts: _Optional[_Iterable[_Union[DesiredAttempt, _Mapping]]] = ..., cluster: _Optional[str] = ..., worker_id: _Optional[str] = ..., incarnation: _Optional[str] = ...) -> None: ...
 
 class AppendLogsRequest(_message.Message):
     __slots__ = ("attempt_uid", "task_id", "first", "entries")

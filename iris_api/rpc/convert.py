@@ -6,7 +6,7 @@ import enum
 from typing import TypeVar
 
 from iris_api.errors import InvalidSpec
-from iris_api.jobs import Cause, CauseKind, Constraint, ConstraintOp, Entry, JobSpec
+from iris_api.jobs import Cause, CauseKind, Constraint, ConstraintOp, CoschedulingConfig, Entry, JobSpec
 from iris_api.platform import Exit, ExitKind
 from iris_api.resources import ResourceSpec
 from iris_api.rpc import cluster_pb2 as pb
@@ -132,6 +132,9 @@ def spec_to_proto(spec: JobSpec) -> pb.JobSpec:
         max_task_failures=spec.max_task_failures,
         timeout=spec.timeout or 0.0,
         scheduling_timeout=spec.scheduling_timeout or 0.0,
+        priority=spec.priority or 0,
+        coscheduling=pb.Coscheduling(group_by=spec.coscheduling.group_by) if spec.coscheduling else None,
+        refill_after=spec.refill_after or 0.0,
     )
 
 
@@ -139,6 +142,7 @@ def spec_from_proto(message: pb.JobSpec) -> JobSpec:
     """Raises InvalidSpec. What a hand-written request leaves out means what it means in Python:
     one replica, the default resources, no timeout."""
     resources = resources_from_proto(message.resources) if message.HasField("resources") else ResourceSpec()
+    gang = CoschedulingConfig(message.coscheduling.group_by) if message.HasField("coscheduling") else None
     return JobSpec(
         name=message.name,
         entry=entry_from_proto(message.entry),
@@ -153,4 +157,7 @@ def spec_from_proto(message: pb.JobSpec) -> JobSpec:
         max_task_failures=message.max_task_failures,
         timeout=message.timeout or None,
         scheduling_timeout=message.scheduling_timeout or None,
+        priority=message.priority or None,
+        coscheduling=gang,
+        refill_after=message.refill_after or None,
     )
