@@ -15,17 +15,8 @@ from iris_api.errors import PlatformError
 from iris_controller.rows import Job, Row
 from iris_controller.state import KINDS, Changes
 from iris_controller.store.base import Store
-from iris_controller.store.tables import (
-    SCHEMA,
-    TABLES,
-    metadata,
-    read,
-    read_spec,
-    record,
-    schema_table,
-    spec_record,
-    specs,
-)
+from iris_controller.store.migrations import prepare
+from iris_controller.store.tables import TABLES, read, read_spec, record, spec_record, specs
 
 __all__ = ["SqlStore"]
 
@@ -38,9 +29,10 @@ class SqlStore(Store):
         self._stored_specs: dict[str, int] = {}  # job -> order: a job may replace one of its id
         self._engine = create_engine(f"sqlite:///{path}", connect_args={"check_same_thread": False})
         event.listen(self._engine, "connect", _configure)
+        event.listen(self._engine, "begin", _begin)
         try:
             with self._engine.begin() as connection:
-                _prepare(connection, path)
+                prepare(connection, path)
         except BaseException:
             self._engine.dispose()
             raise
@@ -78,22 +70,15 @@ class SqlStore(Store):
 
 
 def _configure(connection: Any, _record: object) -> None:
+    connection.isolation_level = None  # the driver would begin no transaction for a change of the schema
     cursor = connection.cursor()
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=5000"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 
 
-def _prepare(connection: Connection, path: Path) -> None:
-    metadata.create_all(connection)
-    version = connection.execute(select(schema_table.c.version)).scalar()
-    if version is None:
-        connection.execute(schema_table.insert().values(version=SCHEMA))
-    elif version != SCHEMA:
-        raise PlatformError(
-            f"{path} has schema {version}, this version of Iris reads schema {SCHEMA}: "
-            "start it with the version that wrote it, or with another state directory"
-        )
+def _begin(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 def _ordered(table: Table) -> Any:

@@ -10,7 +10,18 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from sqlalchemy import Boolean, Column, Float, Index, Integer, LargeBinary, MetaData, String, Table
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+)
 
 from iris_api.ids import JobId, TaskId
 from iris_api.jobs import Cause, JobSpec, JobState, TaskState
@@ -20,8 +31,8 @@ from iris_api.rpc.convert import cause_from_proto, cause_to_proto, spec_from_pro
 from iris_controller.rows import Attempt, Endpoint, Job, Row, Shape, Task, Verdict, Worker
 
 __all__ = [
-    "SCHEMA",
     "TABLES",
+    "controller",
     "metadata",
     "read",
     "read_spec",
@@ -31,9 +42,19 @@ __all__ = [
     "specs",
 ]
 
-SCHEMA: Final = 1
 metadata = MetaData()
 schema_table = Table("schema_version", metadata, Column("version", Integer, primary_key=True))
+# One row: who writes here, and how many commits there were.
+controller = Table(
+    "controller",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("session", String, nullable=False),
+    Column("host", String, nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("address", String, nullable=False),
+    Column("commits", BigInteger, nullable=False),
+)
 specs = Table(
     "specs",
     metadata,
@@ -44,7 +65,7 @@ _jobs = Table(
     "jobs",
     metadata,
     Column("id", String, primary_key=True),
-    Column("order", Integer, nullable=False, index=True),
+    Column("order", BigInteger, nullable=False, index=True),
     Column("state", String, nullable=False, index=True),
     Column("submitted", Float, nullable=False),
     Column("started", Float),
@@ -54,6 +75,7 @@ _jobs = Table(
     Column("verdict_cause", LargeBinary),
     Column("parent_attempt", String, nullable=False),
     Column("request_id", String, nullable=False),
+    Column("user", String, nullable=False, server_default=""),
 )
 _tasks = Table(
     "tasks",
@@ -61,7 +83,7 @@ _tasks = Table(
     Column("id", String, primary_key=True),
     Column("job", String, nullable=False),
     Column("index", Integer, nullable=False),
-    Column("order", Integer, nullable=False),
+    Column("order", BigInteger, nullable=False),
     Column("state", String, nullable=False, index=True),
     Column("attempts", String, nullable=False),
     Column("finished", Float),
@@ -77,13 +99,14 @@ _attempts = Table(
     Column("number", Integer, nullable=False),
     Column("worker", String, nullable=False),
     Column("incarnation", String, nullable=False),
-    Column("revision", Integer, nullable=False),
+    Column("revision", BigInteger, nullable=False),
     Column("state", String, nullable=False),
     Column("assigned", Float, nullable=False, index=True),
     Column("started", Float),
     Column("finished", Float),
     Column("kill", LargeBinary),
     Column("cause", LargeBinary),
+    Column("after", String, nullable=False, server_default=""),
 )
 _workers = Table(
     "workers",
@@ -93,11 +116,11 @@ _workers = Table(
     Column("pool", String, nullable=False),
     Column("slice", String, nullable=False),
     Column("cpu", Float, nullable=False),
-    Column("memory", Integer, nullable=False),
+    Column("memory", BigInteger, nullable=False),
     Column("attributes", String, nullable=False),
     Column("advertise_host", String, nullable=False),
     Column("version", String, nullable=False),
-    Column("revision", Integer, nullable=False),
+    Column("revision", BigInteger, nullable=False),
     Column("lost", Boolean, nullable=False),
     Column("past", String, nullable=False),
 )
@@ -129,7 +152,7 @@ def record(row: Row) -> dict[str, Any]:
     match row:
         case Job():
             return _plain(row, "id", "order", "state", "submitted", "started", "finished", "parent_attempt",
-                          "request_id") | {
+                          "request_id", "user") | {
                 "cause": _dump(row.cause),
                 "verdict": str(row.verdict.state) if row.verdict else None,
                 "verdict_cause": _dump(row.verdict.cause) if row.verdict else None,
@@ -144,6 +167,7 @@ def record(row: Row) -> dict[str, Any]:
                           "assigned", "started", "finished") | {
                 "kill": _dump(row.kill),
                 "cause": _dump(row.cause),
+                "after": " ".join(row.after),
             }  # fmt: skip
         case Worker():
             return _plain(row, "id", "incarnation", "pool", "slice", "advertise_host", "version", "revision",
@@ -174,6 +198,7 @@ def read(kind: type[Row], found: Mapping[str, Any], job_specs: Mapping[str, JobS
         return Task(**columns, shape=Shape.of(spec))
     if kind is Attempt:
         columns |= {"task": TaskId(columns["task"]), "state": TaskState(columns["state"])}
+        columns["after"] = tuple(columns["after"].split())
         return Attempt(**columns, resources=job_specs[columns["task"].job].resources)
     if kind is Worker:
         resources = ResourceSpec(columns.pop("cpu"), columns.pop("memory"))

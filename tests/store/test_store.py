@@ -7,17 +7,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from attrs import evolve
 
 from iris_api.errors import PlatformError
-from iris_api.jobs import Constraint, JobState
-from iris_api.resources import ResourceSpec
+from iris_api.jobs import JobState
 from iris_controller.clock import Now
 from iris_controller.restore import restore
-from iris_controller.rows import Endpoint, Job, Task, Worker
+from iris_controller.rows import Attempt, Endpoint, Job, Task, Worker
 from iris_controller.state import Changes, State
 from iris_controller.store.lock import StateLock
 from iris_controller.store.sql import SqlStore
-from tests.controller.kit import FAILED, Cluster
+from tests.controller.kit import Cluster
+from tests.store.make_file import eventful
 
 
 @pytest.fixture
@@ -30,34 +31,6 @@ def store(path: Path) -> Iterator[SqlStore]:
     store = SqlStore(path)
     yield store
     store.close()
-
-
-def eventful() -> Cluster:
-    """A cluster in which every kind of row has been made, changed, and some deleted."""
-    cluster = Cluster()
-    cluster.join("w-1", attributes={"zone": "a"})
-    cluster.join("w-2")
-    first = cluster.submit(
-        "first",
-        replicas=2,
-        max_retries_failure=2,
-        env_vars={"A": "1"},
-        ports=("web",),
-        constraints=(Constraint("zone", "EXISTS"),),
-        resources=ResourceSpec(0.5, "1GB"),
-        request_id="r-1",
-        timeout=100.0,
-    )
-    cluster.settle()
-    child = cluster.child(f"{first}:0")
-    cluster.settle()
-    cluster.register("e-1", "/x", cluster.attempt(f"{child}:0").uid)
-    cluster.register("e-2", "/y", lease=60)
-    cluster.end(f"{first}:1", FAILED, last_lines=("boom",))
-    cluster.terminate(child)
-    cluster.report("w-2", leaving=True)
-    cluster.submit("waits", scheduling_timeout=50.0, resources=ResourceSpec(8, "16GB"))
-    return cluster
 
 
 def rows_of(state: State) -> dict[tuple[type, str], object]:
@@ -113,12 +86,14 @@ def test_a_commit_that_fails_stores_nothing(store: SqlStore, path: Path) -> None
         assert connection.execute("SELECT count(*) FROM jobs").fetchone() == (0,)
 
 
-def test_another_schema_is_refused(store: SqlStore, path: Path) -> None:
-    store.close()
-    with sqlite3.connect(path) as connection:
-        connection.execute("UPDATE schema_version SET version = 99")
-    with pytest.raises(PlatformError, match="has schema 99, this version of Iris reads schema 1"):
-        SqlStore(path)
+def test_who_submitted_and_what_makes_room_are_kept(store: SqlStore) -> None:
+    cluster = Cluster()
+    cluster.join()
+    job = evolve(cluster.job(cluster.submit()), user="me")
+    attempt = evolve(cluster.attempt(f"{job.id}:0"), after=("u-1", "u-2"))
+    store.commit(Changes(rows=(job, cluster.task(f"{job.id}:0"), attempt)))
+    loaded = State(store.load())
+    assert (loaded.get(Job, job.id), loaded.get(Attempt, attempt.uid)) == (job, attempt)
 
 
 def test_a_locked_state_names_its_holder(tmp_path: Path) -> None:
