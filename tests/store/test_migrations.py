@@ -45,7 +45,7 @@ def load(path: Path) -> State:
     return state
 
 
-def raw(path: Path, table: str) -> dict[str, dict[str, Any]]:
+def raw(path: Path, table: str) -> dict[Any, dict[str, Any]]:
     """The rows of a table by their keys, as SQLite has them."""
     with sqlite3.connect(path) as connection:
         connection.row_factory = sqlite3.Row
