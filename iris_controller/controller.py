@@ -27,6 +27,7 @@ from iris_controller.loop import ControlLoop
 from iris_controller.polls import Polls
 from iris_controller.restore import restore
 from iris_controller.rows import PoolSpec
+from iris_controller.rules import Rules
 from iris_controller.service import ControllerService
 from iris_controller.state import State
 from iris_controller.store import MemoryStore, Store
@@ -35,7 +36,7 @@ from iris_controller.wakes import Wakes
 from iris_controller.web import make_app
 from iris_controller.workers_service import WorkersService
 
-__all__ = ["Controller", "ControllerConfig", "PoolSpec"]
+__all__ = ["Controller", "ControllerConfig", "PoolSpec", "Rules"]
 
 _log = logging.getLogger("iris.controller")
 _READY: Final = 15.0  # seconds for the first turn of the control loop
@@ -45,14 +46,14 @@ _FILE_THREADS: Final = 4  # logs and bundles
 @frozen(kw_only=True)
 class ControllerConfig:
     """`state` None: everything is kept in memory and a temporary directory, and ends with the controller.
-    `port` 0 picks one. `pools` tell what can be had at all."""
+    `port` 0 picks one."""
 
     cluster: str = "default"
     host: str = "127.0.0.1"
     port: int = 0
     state: Path | None = None
     token: Token | None = None
-    pools: tuple[PoolSpec, ...] = field(default=())
+    rules: Rules = field(factory=Rules)
     log_quota: int = 64 * 2**20  # bytes an attempt
 
 
@@ -113,7 +114,7 @@ class Controller:
         loop = self._loop = ControlLoop(
             State(rows),
             store,
-            pools=self._config.pools,
+            rules=self._config.rules,
             executor=self._threads.spawn_executor(1, "store"),
             merged=wakes.merged,
             clock=self._clock,

@@ -45,7 +45,7 @@ class Core:
         return self.loop.clock()
 
     def reasons(self) -> Reasons:
-        return Reasons(self.state, self.loop.pools, self.now().mono)
+        return Reasons(self.state, self.loop.rules, self.now().mono)
 
     def job(self, job_id: str) -> Job:
         """Raises Refused naming it."""

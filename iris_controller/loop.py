@@ -15,7 +15,7 @@ from typing import Any, Final, TypeVar
 
 from iris_api.errors import Refused
 from iris_controller.clock import Clock, Now, system_clock
-from iris_controller.rows import PoolSpec
+from iris_controller.rules import Rules
 from iris_controller.state import Changes, Draft, State
 from iris_controller.step import Command, Outcome, apply, expire_due, forgive, place_all
 from iris_controller.store.base import Store
@@ -42,18 +42,18 @@ class ControlLoop:
         state: State,
         store: Store,
         *,
-        pools: tuple[PoolSpec, ...],
+        rules: Rules,
         executor: Executor,
         merged: Callable[[Changes], None],
         clock: Clock = system_clock,
     ) -> None:
         self.state = state
         self.clock = clock
-        self.pools = pools
+        self.rules = rules
         self._store = store
         self._executor = executor
         self._merged = merged
-        self._timers = Timers()
+        self._timers = Timers(rules.grace)
         self._queue: list[_Waiting] = []
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -150,7 +150,7 @@ class ControlLoop:
             if late > _LATE:
                 forgive(draft, now)
             outcomes = apply(draft, [command for command, _ in batch], now)
-            troubles = [*expire_due(draft, due, self.pools, now), self._place(draft, now)]
+            troubles = [*expire_due(draft, due, self.rules, now), self._place(draft, now)]
             changes = draft.changes()
             await self._commit(changes)
         except BaseException as error:
@@ -170,7 +170,7 @@ class ControlLoop:
 
     def _place(self, draft: Draft, now: Now) -> Outcome:
         """Placing that fails must not undo what the commands did."""
-        return apply(draft, [lambda draft, now: place_all(draft, self.pools, now)], now)[0]
+        return apply(draft, [lambda draft, now: place_all(draft, self.rules, now)], now)[0]
 
     async def _commit(self, changes: Changes) -> None:
         if not changes:

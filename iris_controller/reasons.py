@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from iris_api.jobs import TaskState
 from iris_api.resources import ResourceSpec, format_memory
 from iris_controller.feasibility import attributes_of, fits, matches, met, never
-from iris_controller.rows import Attempt, PoolSpec, Shape, Task, Worker
+from iris_controller.rows import Attempt, Shape, Task, Worker
+from iris_controller.rules import Rules
 from iris_controller.schedule import healthy
 from iris_controller.state import View
 
@@ -18,8 +19,8 @@ __all__ = ["Reasons"]
 class Reasons:
     """Answers for one moment; tasks of one shape share an answer."""
 
-    def __init__(self, view: View, pools: tuple[PoolSpec, ...], mono: float) -> None:
-        self._view, self._pools, self._mono = view, pools, mono
+    def __init__(self, view: View, rules: Rules, mono: float) -> None:
+        self._view, self._pools, self._mono = view, rules.pools, mono
         self._workers = healthy(view)
         self._by_shape: dict[Shape, str] = {}
 
@@ -32,7 +33,7 @@ class Reasons:
             last = self._view.get(Attempt, task.attempts[-1]).cause if task.attempts else None
             why = f": {last.message}" if last is not None else ""
             return f"waiting {pause} s after failure {len(task.attempts)}{why}"
-        return self.of_shape(task.shape)
+        return self.of_shape(task.demand.shape)
 
     def of_shape(self, shape: Shape) -> str:
         found = self._by_shape.get(shape)

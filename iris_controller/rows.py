@@ -6,17 +6,20 @@ row that differs in such fields alone is equal and costs no write.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
+from typing import Any
 
 from attrs import field, frozen
 
 from iris_api.ids import JobId, TaskId
-from iris_api.jobs import Cause, Constraint, JobSpec, JobState, TaskState
+from iris_api.jobs import DEFAULT_PRIORITY, Cause, Constraint, JobSpec, JobState, TaskState
 from iris_api.resources import ResourceSpec
 
 __all__ = [
     "LIVE",
     "Attempt",
+    "Demand",
     "Endpoint",
     "Job",
     "PoolSpec",
@@ -41,25 +44,63 @@ class PoolSpec:
     max: int = 1
 
 
-@frozen
+@frozen(cache_hash=True)
 class Shape:
-    """What a place must offer: tasks of one shape are interchangeable to the scheduler."""
+    """What a place must offer: tasks of one shape fit the same places."""
 
     resources: ResourceSpec
     constraints: tuple[Constraint, ...] = ()
 
-    @classmethod
-    def of(cls, spec: JobSpec) -> Shape:
-        return cls(spec.resources, spec.constraints)
 
+@frozen(cache_hash=True)
+class Demand:
+    """What the tasks of a job ask of the scheduler; those of equal demand are interchangeable to it.
 
-@frozen
-class QueueKey:
-    """Tasks that wait in one queue. Deeper ones go first: their ancestors hold places until they end."""
+    `depth` counts the jobs above. `gang` is the job's id where its tasks start together or not at all,
+    on workers that share the attribute `group_by`, if that is given.
+    """
 
-    depth: int
-    retried: bool
     shape: Shape
+    priority: int = DEFAULT_PRIORITY
+    depth: int = 0
+    user: str = ""
+    gang: str = ""
+    group_by: str = ""
+
+    @classmethod
+    def of(cls, job: Job) -> Demand:
+        spec, gang = job.spec, job.spec.coscheduling
+        return _demand(
+            Shape(spec.resources, spec.constraints),
+            spec.priority or DEFAULT_PRIORITY,
+            job.id.count("/"),
+            job.user,
+            str(job.id) if gang else "",
+            gang.group_by if gang else "",
+        )
+
+    @property
+    def resources(self) -> ResourceSpec:
+        return self.shape.resources
+
+
+@functools.lru_cache(maxsize=4096)
+def _demand(*values: Any) -> Demand:
+    """Equal demands are one object, as far as can be: there may be one for each of many tasks."""
+    return Demand(*values)
+
+
+@frozen(cache_hash=True)
+class QueueKey:
+    """Tasks that wait in one queue."""
+
+    demand: Demand
+    retried: bool
+
+
+@functools.lru_cache(maxsize=8192)
+def _queue_key(demand: Demand, retried: bool) -> QueueKey:
+    return QueueKey(demand, retried)
 
 
 @frozen
@@ -113,7 +154,7 @@ class Task:
     finished: float | None = None
     cause: Cause | None = None
     waiting_since: float
-    shape: Shape = field(eq=False)
+    demand: Demand = field(eq=False)
     not_before: float = field(default=0.0, eq=False)
     expires: float | None = field(default=None, eq=False)
 
@@ -128,13 +169,14 @@ class Task:
 
     @property
     def queue(self) -> QueueKey:
-        return QueueKey(self.job.count("/"), bool(self.attempts), self.shape)
+        """A gang has one queue: its tasks wait until all of them do."""
+        return _queue_key(self.demand, bool(self.attempts) and not self.demand.gang)
 
 
 @frozen(kw_only=True)
 class Attempt:
     """`revision`: of the worker's desire that handed it out. `kill`: why it was ordered to stop, recorded
-    before its exit is seen. `resources` are held until it has ended. `after`: uids of attempts whose end
+    before its exit is seen. Its `resources` are held until it has ended. `after`: uids of attempts whose end
     makes room for this one; its worker is not told of it before."""
 
     uid: str
@@ -150,11 +192,15 @@ class Attempt:
     kill: Cause | None = None
     cause: Cause | None = None
     after: tuple[str, ...] = ()
-    resources: ResourceSpec = field(eq=False)
+    demand: Demand = field(eq=False)
 
     @property
     def key(self) -> str:
         return self.uid
+
+    @property
+    def resources(self) -> ResourceSpec:
+        return self.demand.resources
 
     @property
     def job(self) -> JobId:

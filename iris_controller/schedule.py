@@ -53,7 +53,7 @@ def schedule(view: View, pools: tuple[PoolSpec, ...]) -> Plan:
     waiting: list[QueueKey] = []
     while heads:
         head = heapq.heappop(heads)
-        worker = room.take(head.queue.shape)
+        worker = room.take(head.queue.demand.shape)
         if worker is None:
             waiting.append(head.queue)
             continue
@@ -76,7 +76,7 @@ class _Head:
 def _next(view: View, queue: QueueKey, rest: Iterator[str]) -> _Head | None:
     for task_id in rest:
         task = view.get(Task, task_id)
-        return _Head((-queue.depth, not queue.retried, task.order, task.index), task, queue, rest)
+        return _Head((-queue.demand.depth, not queue.retried, task.order, task.index), task, queue, rest)
     return None
 
 
@@ -84,9 +84,9 @@ def _hopeless(
     view: View, pools: tuple[PoolSpec, ...], waiting: list[QueueKey], room: _Room
 ) -> Iterator[tuple[str, str]]:
     for queue in waiting:
-        if room.could_hold(queue.shape):
+        if room.could_hold(queue.demand.shape):
             continue
-        if reason := never(queue.shape, pools, room.workers):
+        if reason := never(queue.demand.shape, pools, room.workers):
             jobs = dict.fromkeys(view.get(Task, task).job for task in view.walk(Index.QUEUE, queue))
             yield from ((job, reason) for job in jobs)
 

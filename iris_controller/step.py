@@ -11,7 +11,8 @@ from iris_api.ids import new_uid
 from iris_api.jobs import Cause, CauseKind, JobState
 from iris_controller.clock import Now
 from iris_controller.reasons import Reasons
-from iris_controller.rows import Job, PoolSpec, Row, Task, Worker
+from iris_controller.rows import Job, Row, Task, Worker
+from iris_controller.rules import Rules
 from iris_controller.schedule import schedule
 from iris_controller.state import Draft
 from iris_controller.timers import Due
@@ -37,14 +38,14 @@ def apply(draft: Draft, commands: Iterable[Command], now: Now) -> list[Outcome]:
     return [_isolated(draft, command, now) for command in commands]
 
 
-def expire_due(draft: Draft, due: Sequence[Due], pools: tuple[PoolSpec, ...], now: Now) -> list[Outcome]:
+def expire_due(draft: Draft, due: Sequence[Due], rules: Rules, now: Now) -> list[Outcome]:
     """Carry out what is due."""
     if not due:
         return []
-    reasons = Reasons(draft, pools, now.mono)
+    reasons = Reasons(draft, rules, now.mono)
 
     def command(kind: type[Any], key: str) -> Command:
-        return lambda draft, now: _expire(draft, draft.find(kind, key), reasons, now)
+        return lambda draft, now: _expire(draft, draft.find(kind, key), reasons, rules, now)
 
     return apply(draft, [command(kind, key) for kind, key in due], now)
 
@@ -55,11 +56,9 @@ def forgive(draft: Draft, now: Now) -> None:
         draft.put(evolve(worker, last_seen=now.mono))
 
 
-def place_all(
-    draft: Draft, pools: tuple[PoolSpec, ...], now: Now, make_uid: Callable[[], str] = new_uid
-) -> None:
+def place_all(draft: Draft, rules: Rules, now: Now, make_uid: Callable[[], str] = new_uid) -> None:
     """Place what can be placed now; end what never can be."""
-    plan = schedule(draft, pools)
+    plan = schedule(draft, rules.pools)
     for one in plan.assignments:
         place(draft, one.task, draft.get(Worker, one.worker), make_uid(), now)
     for job_id, reason in plan.hopeless:
@@ -76,6 +75,6 @@ def _isolated(draft: Draft, command: Command, now: Now) -> Outcome:
         return Outcome(error=error)
 
 
-def _expire(draft: Draft, row: Row | None, reasons: Reasons, now: Now) -> None:
+def _expire(draft: Draft, row: Row | None, reasons: Reasons, rules: Rules, now: Now) -> None:
     if row is not None:
-        expire(draft, row, reasons.of(row) if isinstance(row, Task) else "", now)
+        expire(draft, row, reasons.of(row) if isinstance(row, Task) else "", rules.grace, now)

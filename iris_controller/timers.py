@@ -15,7 +15,9 @@ Due = tuple[type[Row], str]
 class Timers:
     """Deadlines of committed rows. An entry that comes too early is put back by `arm` on its row."""
 
-    def __init__(self) -> None:
+    def __init__(self, grace: float) -> None:
+        """`grace`: seconds after which a silent worker is due."""
+        self._grace = grace
         self._heap: list[tuple[float, int, Due]] = []
         self._armed: dict[Due, float] = {}
         self._count = 0
@@ -23,7 +25,7 @@ class Timers:
     def arm(self, row: Row) -> None:
         """See to it that the row comes up when it is due, or earlier: a deadline that moves away, such as
         a lease's, costs nothing until then."""
-        when = deadline_of(row)
+        when = deadline_of(row, self._grace)
         if when is not None:
             self._arm((type(row), row.key), when)
 

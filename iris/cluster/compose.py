@@ -119,6 +119,7 @@ class Cluster:
     def _start_controller(self) -> None:
         from iris_controller.controller import Controller, ControllerConfig
         from iris_controller.rows import PoolSpec
+        from iris_controller.rules import Rules
 
         listen = self._config.controller
         pools = tuple(
@@ -132,7 +133,7 @@ class Cluster:
                 port=listen.port,
                 state=self._state,
                 token=self.token,
-                pools=pools,
+                rules=Rules(pools=pools, grace=listen.worker_grace),
             ),
             threads=self._threads.child("controller"),
         )

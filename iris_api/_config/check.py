@@ -21,6 +21,8 @@ def check(config: Config) -> Iterator[str]:
     """All that is wrong with the values, a line each."""
     yield from _label(config.cluster.name, "cluster.name", "cluster name")
     yield from _listen(config.controller.listen)
+    if not 1 <= config.controller.worker_grace < float("inf"):
+        yield f"controller.worker_grace: expected seconds, 1 or more, got {config.controller.worker_grace:g}"
     for name in config.platforms:
         yield from _label(name, join("platforms", name), "platform name")
     for name, pool in config.pools.items():

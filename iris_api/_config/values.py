@@ -28,10 +28,12 @@ class ClusterConfig:
 @frozen(kw_only=True)
 class ControllerConfig:
     """``[controller]``. `listen` is "host:port", port 0 picks one. `state` is the directory of the
-    database, logs and bundles; of a file that was read it is absolute."""
+    database, logs and bundles; of a file that was read it is absolute. `worker_grace`: seconds of silence
+    after which a worker is lost, and what it ran is tried elsewhere."""
 
     listen: str = "127.0.0.1:10000"
     state: Path = Path("iris-state")
+    worker_grace: float = 30.0
 
     @property
     def host(self) -> str:

@@ -12,7 +12,7 @@ from sqlalchemy.dialects.sqlite import Insert, insert
 from sqlalchemy.exc import SQLAlchemyError
 
 from iris_api.errors import PlatformError
-from iris_controller.rows import Job, Row
+from iris_controller.rows import Demand, Job, Row
 from iris_controller.state import KINDS, Changes
 from iris_controller.store.base import Store
 from iris_controller.store.migrations import prepare
@@ -40,11 +40,12 @@ class SqlStore(Store):
     def load(self) -> Sequence[Row]:
         with self._engine.connect() as connection:
             found = {job: read_spec(spec) for job, spec in connection.execute(select(specs))}
-            rows = [
-                read(kind, dict(row), found)
-                for kind in KINDS
-                for row in connection.execute(_ordered(TABLES[kind])).mappings()
-            ]
+            rows: list[Row] = []
+            demands: dict[str, Demand] = {}
+            for kind in KINDS:  # jobs come first
+                selected = connection.execute(_ordered(TABLES[kind])).mappings()
+                rows += [read(kind, dict(row), found, demands) for row in selected]
+                demands = demands or {row.id: Demand.of(row) for row in rows if isinstance(row, Job)}
         self._stored_specs = {row.id: row.order for row in rows if isinstance(row, Job)}
         return rows
 

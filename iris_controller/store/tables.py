@@ -28,7 +28,7 @@ from iris_api.jobs import Cause, JobSpec, JobState, TaskState
 from iris_api.resources import ResourceSpec
 from iris_api.rpc import cluster_pb2 as pb
 from iris_api.rpc.convert import cause_from_proto, cause_to_proto, spec_from_proto, spec_to_proto
-from iris_controller.rows import Attempt, Endpoint, Job, Row, Shape, Task, Verdict, Worker
+from iris_controller.rows import Attempt, Demand, Endpoint, Job, Row, Task, Verdict, Worker
 
 __all__ = [
     "TABLES",
@@ -183,7 +183,9 @@ def record(row: Row) -> dict[str, Any]:
             }
 
 
-def read(kind: type[Row], found: Mapping[str, Any], job_specs: Mapping[str, JobSpec]) -> Row:
+def read(
+    kind: type[Row], found: Mapping[str, Any], job_specs: Mapping[str, JobSpec], demands: Mapping[str, Demand]
+) -> Row:
     """The row that these columns were made of, its volatile fields empty."""
     columns = dict(found)
     for name in ("cause", "kill", "verdict_cause"):
@@ -192,14 +194,13 @@ def read(kind: type[Row], found: Mapping[str, Any], job_specs: Mapping[str, JobS
     if kind is Job:
         return _read_job(columns, job_specs)
     if kind is Task:
-        spec = job_specs[columns["job"]]
         columns |= {"id": TaskId(columns["id"]), "job": JobId(columns["job"])}
         columns |= {"state": TaskState(columns["state"]), "attempts": tuple(columns["attempts"].split())}
-        return Task(**columns, shape=Shape.of(spec))
+        return Task(**columns, demand=demands[columns["job"]])
     if kind is Attempt:
         columns |= {"task": TaskId(columns["task"]), "state": TaskState(columns["state"])}
         columns["after"] = tuple(columns["after"].split())
-        return Attempt(**columns, resources=job_specs[columns["task"].job].resources)
+        return Attempt(**columns, demand=demands[columns["task"].job])
     if kind is Worker:
         resources = ResourceSpec(columns.pop("cpu"), columns.pop("memory"))
         columns |= {"attributes": json.loads(columns["attributes"]), "past": tuple(columns["past"].split())}

@@ -40,7 +40,7 @@ def place(draft: Draft, task: Task, worker: Worker, uid: str, now: Now) -> bool:
             incarnation=worker.incarnation,
             revision=desired.revision,
             assigned=now.wall,
-            resources=task.shape.resources,
+            demand=task.demand,
         )
     )
     draft.put(evolve(task, state=TaskState.ASSIGNED, attempts=(*task.attempts, uid), expires=None))

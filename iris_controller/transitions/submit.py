@@ -11,7 +11,7 @@ from iris_api.errors import Refused
 from iris_api.ids import JobId
 from iris_api.jobs import Cause, CauseKind, ExistingJob, JobSpec, JobState
 from iris_controller.clock import Now
-from iris_controller.rows import Attempt, Job, Shape, Task
+from iris_controller.rows import Attempt, Demand, Job, Task
 from iris_controller.state import Draft, Index
 from iris_controller.transitions import jobs
 
@@ -28,6 +28,7 @@ class Submit:
     parent_attempt: str = ""
     existing: ExistingJob = ExistingJob.ERROR
     request_id: str = ""
+    user: str = ""
 
 
 def submit(draft: Draft, request: Submit, make_id: Callable[[str], str], now: Now) -> JobId | Refused:
@@ -124,17 +125,17 @@ def _root_id(draft: Draft, name: str, make_id: Callable[[str], str]) -> JobId:
 
 def _insert(draft: Draft, job_id: JobId, spec: JobSpec, request: Submit, now: Now) -> None:
     order = draft.last_order + 1
-    draft.put(
-        Job(
-            id=job_id,
-            spec=spec,
-            order=order,
-            submitted=now.wall,
-            parent_attempt=request.parent_attempt if request.parent else "",
-            request_id=request.request_id,
-        )
+    job = Job(
+        id=job_id,
+        spec=spec,
+        order=order,
+        submitted=now.wall,
+        parent_attempt=request.parent_attempt if request.parent else "",
+        request_id=request.request_id,
+        user=request.user,
     )
-    shape = Shape.of(spec)
+    draft.put(job)
+    demand = Demand.of(job)
     limit = spec.scheduling_timeout
     for index in range(spec.replicas):
         draft.put(
@@ -144,7 +145,7 @@ def _insert(draft: Draft, job_id: JobId, spec: JobSpec, request: Submit, now: No
                 index=index,
                 order=order,
                 waiting_since=now.wall,
-                shape=shape,
+                demand=demand,
                 expires=None if limit is None else now.mono + limit,
             )
         )

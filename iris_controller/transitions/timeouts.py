@@ -9,12 +9,12 @@ from iris_controller.clock import Now
 from iris_controller.rows import Endpoint, Job, Row, Task, Worker
 from iris_controller.state import Draft
 from iris_controller.transitions import jobs
-from iris_controller.transitions.workers import FORGET, GRACE, lose_worker
+from iris_controller.transitions.workers import FORGET, lose_worker
 
 __all__ = ["deadline_of", "expire"]
 
 
-def deadline_of(row: Row) -> float | None:
+def deadline_of(row: Row, grace: float) -> float | None:
     """When (monotonic) something is to happen to this row though nobody asks."""
     if isinstance(row, Task):
         if row.state is not TaskState.PENDING:
@@ -23,13 +23,13 @@ def deadline_of(row: Row) -> float | None:
     if isinstance(row, Job):
         return row.deadline if row.verdict is None else None
     if isinstance(row, Worker):
-        return row.last_seen + (FORGET if row.lost else GRACE)
+        return row.last_seen + (FORGET if row.lost else grace)
     return row.expires if isinstance(row, Endpoint) else None
 
 
-def expire(draft: Draft, row: Row, waits_for: str, now: Now) -> None:
+def expire(draft: Draft, row: Row, waits_for: str, grace: float, now: Now) -> None:
     """Carry out what is due for a row. `waits_for`: why a task has no place."""
-    due = deadline_of(row)
+    due = deadline_of(row, grace)
     if due is None or due > now.mono:
         return
     if isinstance(row, Job):

@@ -17,9 +17,8 @@ from iris_controller.state import Draft, Index
 from iris_controller.transitions.attempts import advance, end_attempt
 from iris_controller.transitions.causes import cause_of
 
-__all__ = ["FORGET", "GRACE", "Observed", "Report", "lose_worker", "observe"]
+__all__ = ["FORGET", "Observed", "Report", "lose_worker", "observe"]
 
-GRACE: Final = 30.0  # seconds of silence after which a worker is lost
 FORGET: Final = 3600.0  # seconds for which a lost worker is shown
 _REMEMBERED: Final = 8  # earlier incarnations of a worker
 

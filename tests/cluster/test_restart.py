@@ -19,7 +19,6 @@ from iris.actor import ActorClient
 from iris.client import ControllerUnreachable, IrisClient, iris_ctx
 from iris.cluster.types import CauseKind, Constraint, Entrypoint, JobState, TaskState
 from iris_api.testing import wait_for_condition
-from iris_controller.transitions import timeouts
 from tests.cluster.conftest import Up
 from tests.cluster.kit import LIMIT, Witness, heard, host, is_alive, park, tell
 
@@ -208,9 +207,11 @@ def test_what_a_leaving_worker_ran_goes_on_elsewhere(
 
 
 @pytest.fixture
-def quick_grace(monkeypatch: pytest.MonkeyPatch) -> None:
+def quick_grace(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Silence is noticed after 3 s instead of 30, and the healthy worker is heard each second."""
-    monkeypatch.setattr(timeouts, "GRACE", 3.0)
+    config = tmp_path / "quick.toml"
+    config.write_text("[controller]\nworker_grace = 3.0\n")
+    monkeypatch.setenv("IRIS_CONFIG", str(config))
     monkeypatch.setattr(iris_worker.worker, "_HOLD", 1.0)
 
 

@@ -26,7 +26,7 @@ def test_every_key_is_in_the_reference(key: str) -> None:
 
 
 def test_every_key_of_the_reference_exists() -> None:
-    documented = set(re.findall(r"^\| `([a-z.<>]+)` \|", PAGE, re.MULTILINE))
+    documented = set(re.findall(r"^\| `([a-z_.<>]+)` \|", PAGE, re.MULTILINE))
     others = {"platforms.<name>", "pools.<name>", "platforms.<name>.kind", "transport.kind", "resolver.kind"}
     assert documented == {*KEYS, *others}
 
@@ -37,7 +37,7 @@ def test_the_example_can_be_read() -> None:
 
 
 def test_the_defaults_in_the_reference_hold() -> None:
-    rows = dict(re.findall(r"^\| `([a-z.<>]+)` \| .* \| `\"?([^`\"]+)\"?` \|", PAGE, re.MULTILINE))
+    rows = dict(re.findall(r"^\| `([a-z_.<>]+)` \| .* \| `\"?([^`\"]+)\"?` \|", PAGE, re.MULTILINE))
     config = Config()
     assert rows["cluster.name"] == config.cluster.name
     assert rows["controller.listen"] == config.controller.listen

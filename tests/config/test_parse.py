@@ -226,7 +226,7 @@ def test_a_wrong_type_is_refused(text: str, problem: str) -> None:
     [
         ("clustr.name = 'x'", "clustr: unknown key; did you mean 'cluster'?"),
         ("pools.cpu.maxx = 1", "pools.cpu.maxx: unknown key; did you mean 'max'?"),
-        ("controller.zzz = 1", "controller.zzz: unknown key; known here: listen, state"),
+        ("controller.zzz = 1", "controller.zzz: unknown key; known here: listen, state, worker_grace"),
         ("pools.cpu.resources.gpu = 1", "pools.cpu.resources.gpu: unknown key; did you mean 'cpu'?"),
         ('cluster."a b" = 1', 'cluster."a b": unknown key; known here: name'),
     ],

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from iris_api.credentials import Token
-from iris_controller.controller import Controller, ControllerConfig, PoolSpec
+from iris_controller.controller import Controller, ControllerConfig, PoolSpec, Rules
 from tests.controller.client import TOKEN, Client
 
 Start = Callable[..., Client]
+RULES = Rules(pools=(PoolSpec("default", None, 2),))
 
 
 @pytest.fixture
@@ -22,9 +23,7 @@ def start(thread_registry: object) -> Iterator[Start]:
 
     def begin(state: Path | None = None, **changes: Any) -> Client:
         parts = {key: changes.pop(key) for key in ("store", "clock") if key in changes}
-        config = ControllerConfig(
-            **{"state": state, "token": Token(TOKEN), "pools": (PoolSpec("default", None, 2),)} | changes
-        )
+        config = ControllerConfig(**{"state": state, "token": Token(TOKEN), "rules": RULES} | changes)
         controller = Controller(config, **parts)
         controller.start()
         clients.append(Client(controller))

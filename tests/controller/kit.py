@@ -15,6 +15,7 @@ from iris_api.testing import VirtualClock
 from iris_controller.clock import Now
 from iris_controller.reasons import Reasons
 from iris_controller.rows import Attempt, Endpoint, Job, PoolSpec, Task, Worker
+from iris_controller.rules import Rules
 from iris_controller.state import Changes, Draft, Index, State
 from iris_controller.step import Command, apply, expire_due, place_all
 from iris_controller.timers import Timers
@@ -67,8 +68,8 @@ class Cluster:
     def __init__(self, *pools: PoolSpec) -> None:
         self.clock = VirtualClock()
         self.state = State()
-        self.pools = pools or (POOL,)
-        self.timers = Timers()
+        self.rules = Rules(pools=pools or (POOL,))
+        self.timers = Timers(self.rules.grace)
         self.workers: dict[str, FakeWorker] = {}
         self.changes: list[Changes] = []
         self._ids = itertools.count()
@@ -82,10 +83,10 @@ class Cluster:
         draft = Draft(self.state)
         due = self.timers.pop(now.mono)
         outcomes = apply(draft, commands, now)
-        for outcome in expire_due(draft, due, self.pools, now):
+        for outcome in expire_due(draft, due, self.rules, now):
             if outcome.error is not None:
                 raise outcome.error
-        place_all(draft, self.pools, now, lambda: f"u{next(self._ids)}")
+        place_all(draft, self.rules, now, lambda: f"u{next(self._ids)}")
         self._merge(draft)
         for kind, key in due:
             if (row := self.state.find_any(kind, key)) is not None:
@@ -177,7 +178,7 @@ class Cluster:
         return [self.job(job_id).state for job_id in job_ids]
 
     def reason(self, task_id: str) -> str:
-        return Reasons(self.state, self.pools, self.clock.now()).of(self.task(task_id))
+        return Reasons(self.state, self.rules, self.clock.now()).of(self.task(task_id))
 
     def _make_id(self, name: str) -> str:
         return f"{name}-{next(self._ids)}"

@@ -16,6 +16,7 @@ from iris_api.threads import ThreadRegistry
 from iris_controller.clock import Now
 from iris_controller.loop import ControlLoop
 from iris_controller.rows import Endpoint
+from iris_controller.rules import Rules
 from iris_controller.state import Changes, Draft, State
 from iris_controller.store import MemoryStore
 from tests.controller.conftest import Start
@@ -73,8 +74,9 @@ class Blocking(Recorder):
 def make(thread_registry: ThreadRegistry) -> Callable[..., ControlLoop]:
     def make(store: Recorder, clock: VirtualClock | None = None) -> ControlLoop:
         executor = thread_registry.container.spawn_executor(1, "store")
-        given = {} if clock is None else {"clock": lambda: Now(clock.now(), clock.wall())}
-        return ControlLoop(State(), store, pools=(), executor=executor, merged=lambda changes: None, **given)
+        given: dict[str, Any] = {} if clock is None else {"clock": lambda: Now(clock.now(), clock.wall())}
+        given |= {"rules": Rules(), "executor": executor, "merged": lambda changes: None}
+        return ControlLoop(State(), store, **given)
 
     return make
 
