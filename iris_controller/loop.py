@@ -1,13 +1,15 @@
 """The control loop: takes the commands that wait, decides, stores, takes over, answers. One turn at a time.
 
 It runs on the server's event loop and is supervised: a turn that fails is logged, shown by `/health` and
-tried again after a pause. Whatever a turn did not store has not happened.
+tried again after a pause. Whatever a turn did not store has not happened; where that could not be told, the
+next turn finds out first.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
@@ -18,7 +20,7 @@ from iris_controller.clock import Clock, Now, system_clock
 from iris_controller.rules import Rules
 from iris_controller.state import Changes, Draft, State
 from iris_controller.step import Command, Outcome, apply, expire_due, forgive, place_all
-from iris_controller.store.base import Store
+from iris_controller.store.base import StateLost, Store
 from iris_controller.timers import Due, Timers
 
 __all__ = ["ControlLoop"]
@@ -28,6 +30,7 @@ _STUCK: Final = 10.0  # seconds that a command may wait for a turn before /healt
 _LATE: Final = 5.0  # seconds by which a wake-up may be late before silence is no proof any more
 _PAUSES: Final = (0.1, 0.3, 1.0, 3.0, 5.0)  # seconds after the first, second... failure in a row
 _IDLE: Final = 3600.0  # seconds of sleep where nothing is due
+_PATIENCE: Final = 30.0  # seconds that the store gets for one call
 
 T = TypeVar("T")
 _Waiting = tuple[Command, asyncio.Future[Any]]
@@ -45,14 +48,21 @@ class ControlLoop:
         rules: Rules,
         executor: Executor,
         merged: Callable[[Changes], None],
+        lost: Callable[[StateLost], None] | None = None,
         clock: Clock = system_clock,
     ) -> None:
+        """`merged` is called with what was stored; `lost`, once, when the state is not ours any more:
+        from then on every command is refused."""
         self.state = state
         self.clock = clock
         self.rules = rules
         self._store = store
         self._executor = executor
         self._merged = merged
+        self._lost = lost
+        self._unsettled: tuple[Draft, Changes] | None = None
+        self._stored = self.clock().mono  # when the store was last heard of
+        self._deaf = False  # has a turn failed since which nobody could be heard?
         self._timers = Timers(rules.grace)
         self._queue: list[_Waiting] = []
         self._wake = asyncio.Event()
@@ -76,7 +86,7 @@ class ControlLoop:
     async def run(self, command: Callable[[Draft, Now], T]) -> T:
         """Have a command carried out; returns its value once that is stored, or raises what it raised."""
         if self._closing:
-            raise Refused("unavailable", "the controller is stopping")
+            raise Refused("unavailable", self._trouble or "the controller is stopping")
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._queue.append((command, future))
         if self._waiting_since is None:
@@ -109,6 +119,10 @@ class ControlLoop:
             try:
                 await self._work()
                 return
+            except StateLost as error:
+                self._note(error)
+                self._give_up(error)
+                return
             except Exception as error:
                 self._note(error)
                 if self._closing:
@@ -120,6 +134,13 @@ class ControlLoop:
         times = "once" if self._failures == 1 else f"{self._failures} times in a row"
         self._trouble = f"the control loop has failed {times}, last of {type(error).__name__}: {error}"
         _log.error("%s", self._trouble, exc_info=error)
+
+    def _give_up(self, error: StateLost) -> None:
+        self._closing = True
+        self._trouble = f"this controller has ended: {error}"
+        self._refuse(self._take(), Refused("unavailable", self._trouble))
+        if self._lost is not None:
+            self._lost(error)
 
     async def _work(self) -> None:
         """Turns, until closed. The first comes at once and shows that the loop works."""
@@ -134,7 +155,8 @@ class ControlLoop:
 
     async def _sleep(self) -> None:
         due = self._timers.next()
-        pause = _IDLE if due is None else max(0.0, min(_IDLE, due - self.clock().mono))
+        idle = self._store.check_every or _IDLE
+        pause = idle if due is None else max(0.0, min(idle, due - self.clock().mono))
         alarm = asyncio.get_running_loop().call_later(pause, self._wake.set)
         try:
             await self._wake.wait()
@@ -145,18 +167,21 @@ class ControlLoop:
         batch, now = self._take(), self.clock()
         late = self._lateness(now)
         due = self._timers.pop(now.mono)
-        draft = Draft(self.state)
         try:
-            if late > _LATE:
+            await self._settle()
+            draft = Draft(self.state)
+            if late > _LATE or self._deaf:
                 forgive(draft, now)
             outcomes = apply(draft, [command for command, _ in batch], now)
             troubles = [*expire_due(draft, due, self.rules, now), self._place(draft, now)]
             changes = draft.changes()
-            await self._commit(changes)
+            await self._commit(draft, changes)
         except BaseException as error:
+            self._deaf = True
             self._rearm(due)
             self._refuse(batch, Refused("unavailable", f"not done: {type(error).__name__}: {error}"))
             raise
+        self._deaf = False
         self._take_over(draft, changes, due)
         _resolve(batch, outcomes)
         self._waiting_since = now.mono if self._queue else None
@@ -172,14 +197,45 @@ class ControlLoop:
         """Placing that fails must not undo what the commands did."""
         return apply(draft, [lambda draft, now: place_all(draft, self.rules, now)], now)[0]
 
-    async def _commit(self, changes: Changes) -> None:
+    async def _commit(self, draft: Draft, changes: Changes) -> None:
         if not changes:
+            await self._check()
             return
-        if self._store.blocking:
-            loop = asyncio.get_running_loop()
-            await loop.run_in_executor(self._executor, self._store.commit, changes)
-        else:
-            self._store.commit(changes)
+        self._unsettled = draft, changes
+        await self._call(self._store.commit, changes)
+        self._unsettled = None
+
+    async def _check(self) -> None:
+        """Hear of the store though there is nothing to store: somebody may have taken it."""
+        every = self._store.check_every
+        if every is not None and self.clock().mono - self._stored >= every:
+            self._unsettled = Draft(self.state), Changes()
+            await self._call(self._store.check)
+            self._unsettled = None
+
+    async def _settle(self) -> None:
+        """If an earlier turn did not get to know whether it was stored, do so now: what was is taken over,
+        although its callers were refused. They ask again, and are told what they would have been."""
+        if self._unsettled is None:
+            return
+        draft, changes = self._unsettled
+        stored = await self._call(self._store.settle)
+        self._unsettled = None
+        if stored:
+            self._take_over(draft, changes, ())
+
+    async def _call(self, work: Callable[..., T], *args: Any) -> T:
+        done = await self._off_the_loop(work, *args) if self._store.blocking else work(*args)
+        self._stored = self.clock().mono
+        return done
+
+    async def _off_the_loop(self, work: Callable[..., T], *args: Any) -> T:
+        loop = asyncio.get_running_loop()
+        alarm = loop.call_later(_PATIENCE, self._store.interrupt)
+        try:
+            return await loop.run_in_executor(self._executor, functools.partial(work, *args))
+        finally:
+            alarm.cancel()
 
     def _take_over(self, draft: Draft, changes: Changes, due: Sequence[Due]) -> None:
         self.state.merge(draft)

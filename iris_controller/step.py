@@ -11,7 +11,7 @@ from iris_api.ids import new_uid
 from iris_api.jobs import Cause, CauseKind, JobState
 from iris_controller.clock import Now
 from iris_controller.reasons import Reasons
-from iris_controller.rows import Job, Row, Task, Worker
+from iris_controller.rows import Endpoint, Job, Row, Task, Worker
 from iris_controller.rules import Rules
 from iris_controller.schedule import schedule
 from iris_controller.state import Draft
@@ -51,9 +51,12 @@ def expire_due(draft: Draft, due: Sequence[Due], rules: Rules, now: Now) -> list
 
 
 def forgive(draft: Draft, now: Now) -> None:
-    """This process slept or was stuck, so that nobody could be heard: every worker's grace starts anew."""
+    """This process slept or was stuck, so that nobody could be heard: graces and leases start anew."""
     for worker in list(draft.rows(Worker)):
         draft.put(evolve(worker, last_seen=now.mono))
+    for endpoint in list(draft.rows(Endpoint)):
+        if endpoint.lease:
+            draft.put(evolve(endpoint, expires=now.mono + endpoint.lease))
 
 
 def place_all(draft: Draft, rules: Rules, now: Now, make_uid: Callable[[], str] = new_uid) -> None:
