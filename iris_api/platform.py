@@ -18,6 +18,7 @@ __all__ = [
     "Exit",
     "ExitKind",
     "Launch",
+    "Lease",
     "LogSink",
     "Machines",
     "Mount",
@@ -48,6 +49,15 @@ class Mount:
 
 
 @frozen(kw_only=True)
+class Lease:
+    """How long an attempt goes on after its worker has died, in seconds: `grace` while the controller is
+    there, which gives the attempt to another worker by then, and `absence` in all."""
+
+    grace: float
+    absence: float
+
+
+@frozen(kw_only=True)
 class Launch:
     """One attempt, as a runtime starts it.
 
@@ -56,7 +66,7 @@ class Launch:
     `env` is the job's own environment with inheritance applied. `workdir` is a directory of this
     attempt alone, on the worker's machine, with the workspace unpacked in it. The runtime keeps at
     most `output_limit` bytes of output, then one line that says so. The sink is called until `wait`
-    has returned an Exit, and not after.
+    has returned an Exit, and not after. `lease` None: what outlives its worker goes on.
     """
 
     uid: str
@@ -68,6 +78,7 @@ class Launch:
     limits: ResourceSpec = field(factory=ResourceSpec)
     output: LogSink
     output_limit: int = 64 * 2**20
+    lease: Lease | None = None
 
 
 class ExitKind(enum.StrEnum):

@@ -46,7 +46,7 @@ _FILE_THREADS: Final = 4  # logs and bundles
 @frozen(kw_only=True)
 class ControllerConfig:
     """`state` None: everything is kept in memory and a temporary directory, and ends with the controller.
-    `port` 0 picks one."""
+    `port` 0 picks one. `absence`: seconds for which workers go on while this controller is away."""
 
     cluster: str = "default"
     host: str = "127.0.0.1"
@@ -55,6 +55,7 @@ class ControllerConfig:
     token: Token | None = None
     rules: Rules = field(factory=Rules)
     log_quota: int = 64 * 2**20  # bytes an attempt
+    absence: float = 3600.0
 
 
 class Controller:
@@ -150,7 +151,7 @@ class Controller:
         services: dict[str, object] = {
             "Controller": ControllerService(core),
             "Endpoints": EndpointsService(core, wakes.versions),
-            "Workers": WorkersService(core),
+            "Workers": WorkersService(core, self._config.absence),
         }
         return serve(
             make_app(services, BundleApp(bundles, disk), loop),

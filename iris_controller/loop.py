@@ -27,9 +27,8 @@ __all__ = ["ControlLoop"]
 
 _log = logging.getLogger("iris.controller")
 _STUCK: Final = 10.0  # seconds that a command may wait for a turn before /health says so
-_LATE: Final = 5.0  # seconds by which a wake-up may be late before silence is no proof any more
+_LATE: Final = 5.0  # seconds by which a turn may be late before silence is no proof any more, at most
 _PAUSES: Final = (0.1, 0.3, 1.0, 3.0, 5.0)  # seconds after the first, second... failure in a row
-_IDLE: Final = 3600.0  # seconds of sleep where nothing is due
 _PATIENCE: Final = 30.0  # seconds that the store gets for one call
 
 T = TypeVar("T")
@@ -72,6 +71,7 @@ class ControlLoop:
         self._failures = 0
         self._trouble = "the control loop has not started yet"
         self._waiting_since: float | None = None
+        self._woken_by: float | None = None  # when (monotonic) the last sleep should have ended
 
     def start(self) -> None:
         """Start the loop on the running event loop; further calls do nothing."""
@@ -154,9 +154,13 @@ class ControlLoop:
                 await self._sleep()
 
     async def _sleep(self) -> None:
-        due = self._timers.next()
-        idle = self._store.check_every or _IDLE
-        pause = idle if due is None else max(0.0, min(idle, due - self.clock().mono))
+        """Until there is a command, something is due, or a third of a worker's grace is over: so a process
+        that was suspended for as long as would cost a worker its grace has overslept."""
+        due, mono, idle = self._timers.next(), self.clock().mono, self.rules.grace / 3
+        if self._store.check_every:
+            idle = min(idle, self._store.check_every)
+        pause = idle if due is None else max(0.0, min(idle, due - mono))
+        self._woken_by = mono + pause
         alarm = asyncio.get_running_loop().call_later(pause, self._wake.set)
         try:
             await self._wake.wait()
@@ -170,7 +174,7 @@ class ControlLoop:
         try:
             await self._settle()
             draft = Draft(self.state)
-            if late > _LATE or self._deaf:
+            if late > min(_LATE, self.rules.grace / 3) or self._deaf:
                 forgive(draft, now)
             outcomes = apply(draft, [command for command, _ in batch], now)
             troubles = [*expire_due(draft, due, self.rules, now), self._place(draft, now)]
@@ -190,8 +194,9 @@ class ControlLoop:
                 raise trouble.error
 
     def _lateness(self, now: Now) -> float:
-        due = self._timers.next()
-        return 0.0 if due is None else now.mono - due
+        expected = [when for when in (self._timers.next(), self._woken_by) if when is not None]
+        self._woken_by = None
+        return max((now.mono - when for when in expected), default=0.0)
 
     def _place(self, draft: Draft, now: Now) -> Outcome:
         """Placing that fails must not undo what the commands did."""

@@ -19,29 +19,32 @@ from iris_controller.transitions.workers import Observed, Report, observe
 
 __all__ = ["WorkersService"]
 
-_HOLD: Final = 10.0  # seconds: three answers in the time after which a silent worker is lost
+_HOLD: Final = 10.0  # seconds that a poll is held for at most
+_ANSWERS: Final = 3  # in the time after which a silent worker is lost
 _EXITED: Final = "EXITED"
 
 
 class WorkersService:
     """Implements the generated Protocol."""
 
-    def __init__(self, core: Core) -> None:
-        self._core = core
+    def __init__(self, core: Core, absence: float) -> None:
+        self._core, self._absence = core, absence
         self._polls: dict[str, Hold] = {}
 
     async def reconcile(self, request: pb.ReconcileRequest, ctx: Any = None) -> pb.ReconcileReply:
         with checked():
             report = _report(request)
+        self._check_cluster(request.cluster)
         await self._core.loop.run(lambda draft, now: observe(draft, report, now))
         if request.report_only or request.leaving:
             worker = self._core.state.find(Worker, report.worker)
-            return pb.ReconcileReply(revision=worker.revision if worker else 0)
+            return self._answer(report, worker.revision if worker else 0)
         await self._until_newer(report, request)
         return self._desire(report)
 
     async def append_logs(self, request: pb.AppendLogsRequest, ctx: Any = None) -> pb.AppendLogsReply:
         """Entries of an attempt that is not known any more are taken and dropped: nobody can ask for them."""
+        self._check_cluster(request.cluster)
         task = self._core.state.find(Task, request.task_id)
         if task is None or request.attempt_uid not in task.attempts:
             return pb.AppendLogsReply(next=request.first + len(request.entries))
@@ -54,7 +57,7 @@ class WorkersService:
 
     async def _until_newer(self, report: Report, request: pb.ReconcileRequest) -> None:
         """Hold the answer until there is news. A newer poll of the same worker has this one answered."""
-        hold_time = seconds(request.hold_ms, _HOLD)
+        hold_time = seconds(request.hold_ms, min(_HOLD, self._core.loop.rules.grace / _ANSWERS))
         with self._core.polls.hold(("worker", report.worker), hold_time) as hold:
             older = self._polls.get(report.worker)
             self._polls[report.worker] = hold
@@ -77,13 +80,30 @@ class WorkersService:
             and not hold.over
         )
 
+    def _check_cluster(self, cluster: str) -> None:
+        """A worker of another cluster has come to this address, which may have been its controller's."""
+        if cluster and cluster != self._core.name:
+            why = f"this is the controller of cluster {self._core.name!r}, and not of {cluster!r}"
+            raise Refused("unavailable", why)
+
+    def _answer(self, report: Report, revision: int) -> pb.ReconcileReply:
+        """Says who answers whom."""
+        return pb.ReconcileReply(
+            revision=revision,
+            cluster=self._core.name,
+            worker_id=report.worker,
+            incarnation=report.incarnation,
+            worker_grace=self._core.loop.rules.grace,
+            absence=self._absence,
+        )
+
     def _desire(self, report: Report) -> pb.ReconcileReply:
         """Everything that the worker should have; how to run only what it did not name."""
         state = self._core.state
         worker = state.find(Worker, report.worker)
         if worker is None or worker.incarnation != report.incarnation:
             raise Refused("aborted", f"worker {report.worker} runs in a newer process, or has left")
-        reply = pb.ReconcileReply(revision=worker.revision)
+        reply = self._answer(report, worker.revision)
         for uid in state.walk(Index.HELD, worker.id):
             attempt = state.get(Attempt, uid)
             if attempt.kill is not None:

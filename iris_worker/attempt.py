@@ -55,6 +55,7 @@ class AttemptRun:
         self._observation = Observation(uid=uid)
         self._sandbox: Sandbox | None = None
         self._grace: float | None = None
+        self._why = ""
 
     @property
     def observation(self) -> Observation:
@@ -64,9 +65,11 @@ class AttemptRun:
     def ended(self) -> bool:
         return self._observation.exit is not None
 
-    def stop(self, grace: float) -> None:
-        """End it; at once if it has not started. Returns at once."""
+    def stop(self, grace: float, why: str = "") -> None:
+        """End it; at once if it has not started. Returns at once. `why`, where it is this worker's own
+        decision, is told with the end; the first one stays."""
         with self._lock:
+            self._why = self._why or why
             self._grace = grace if self._grace is None else min(grace, self._grace)
             sandbox = self._sandbox
         if sandbox is not None:
@@ -79,6 +82,8 @@ class AttemptRun:
         except Exception as error:
             _log.exception("attempt %s could not be followed to its end", self.uid)
             end = Exit(kind=ExitKind.UNKNOWN, message=f"{type(error).__name__}: {error}")
+        if end.stopped and self._why:
+            end = evolve(end, message=self._why)
         self._drain(stop)
         lines = self.log.last_lines()
         self._observation = evolve(self._observation, state=None, exit=end, last_lines=lines)

@@ -8,7 +8,6 @@ import threading
 import time
 from functools import partial
 
-from iris_api.ids import new_uid
 from iris_api.platform import Runtime, Sandbox
 from iris_api.rpc import cluster_pb2 as pb
 from iris_api.rpc.convert import exit_to_proto, resources_to_proto
@@ -16,6 +15,7 @@ from iris_api.rpc.version import VERSION
 from iris_api.threads import ThreadContainer
 from iris_worker.attempt import AttemptRun
 from iris_worker.config import WorkerConfig
+from iris_worker.contact import Contact
 from iris_worker.launch import Kept, Launcher
 from iris_worker.logs import AttemptLog, LogPusher
 from iris_worker.ports import Ports
@@ -34,15 +34,15 @@ class Attempts:
         config: WorkerConfig,
         runtime: Runtime,
         pusher: LogPusher,
+        contact: Contact,
         changed: threading.Event,
         threads: ThreadContainer,
     ) -> None:
         self._config, self._runtime, self._pusher = config, runtime, pusher
-        self._changed, self._threads = changed, threads
+        self._contact, self._changed, self._threads = contact, changed, threads
         self._directory = config.directory / "attempts"
-        self._incarnation = new_uid()
         self._ports = Ports()
-        self._launcher = Launcher(config, runtime, self._ports)
+        self._launcher = Launcher(config, runtime, self._ports, contact)
         self._lock = threading.Lock()
         self._runs: dict[str, AttemptRun] = {}
         self._sequence = self._known_revision = 0
@@ -87,10 +87,11 @@ class Attempts:
             self._sequence += 1
             request = pb.ReconcileRequest(
                 worker_id=self._config.worker_id,
-                incarnation=self._incarnation,
+                incarnation=self._contact.incarnation,
                 sequence=self._sequence,
                 known_revision=self._known_revision,
                 worker=self._description(),
+                cluster=self._contact.cluster,
             )
             for run in self._runs.values():
                 request.attempts.append(_observed(run))
@@ -108,11 +109,17 @@ class Attempts:
                 self._runtime.forget(run.uid)
                 run.remove()
 
-    def end_all(self, deadline: float) -> None:
+    def stop_all(self, why: str) -> None:
+        """Have everything end, for a reason of this worker's own. Returns at once."""
+        for run in self._all().values():
+            if not run.ended:
+                run.stop(self._config.stop_grace, why)
+
+    def end_all(self, deadline: float, why: str) -> None:
         """Stop everything and wait until it is gone, or until `deadline` (monotonic seconds)."""
         runs = self._all().values()
         for run in runs:
-            run.stop(min(self._config.stop_grace, max(0.0, deadline - time.monotonic() - 1.0)))
+            run.stop(min(self._config.stop_grace, max(0.0, deadline - time.monotonic() - 1.0)), why)
         while time.monotonic() < deadline and not all(run.ended for run in runs):
             self._changed.wait(0.05)
             self._changed.clear()

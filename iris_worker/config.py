@@ -24,12 +24,15 @@ class WorkerConfig:
 
     `resources` is what it offers, by default what `machine.detect` finds. `advertise_host` is where
     others reach what its tasks listen on. `default_env` are the platform's variables for every task.
-    `stop_grace`: seconds between asking a task to end and ending it.
+    `stop_grace`: seconds between asking a task to end and ending it. `cluster`: whose controller it obeys;
+    empty: that of the first one that answers. `worker_grace` and `absence` hold until the controller has
+    told its own.
     """
 
     worker_id: str
     pool: str = "default"
     slice_id: str = ""
+    cluster: str = ""
     controller_address: str
     token: Token | None = None
     directory: Path
@@ -39,3 +42,5 @@ class WorkerConfig:
     transport: str = "http"
     default_env: Mapping[str, str] = field(factory=dict)
     stop_grace: float = 5.0
+    worker_grace: float = 30.0
+    absence: float = 3600.0

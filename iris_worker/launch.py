@@ -16,6 +16,7 @@ from iris_api.rpc.convert import entry_from_proto, resources_from_proto
 from iris_worker.attempt import AttemptRun
 from iris_worker.bundle import Bundles
 from iris_worker.config import WorkerConfig
+from iris_worker.contact import Contact
 from iris_worker.ports import Ports
 
 __all__ = ["Kept", "Launcher"]
@@ -26,8 +27,8 @@ _KEPT_FILE = "kept.json"
 class Launcher:
     """Starts attempts on one runtime. Safe from several threads."""
 
-    def __init__(self, config: WorkerConfig, runtime: Runtime, ports: Ports) -> None:
-        self._config, self._runtime, self._ports = config, runtime, ports
+    def __init__(self, config: WorkerConfig, runtime: Runtime, ports: Ports, contact: Contact) -> None:
+        self._config, self._runtime, self._ports, self._contact = config, runtime, ports, contact
         self._bundles = Bundles(config.directory / "bundles", config.controller_address, config.token)
 
     def start(self, run: AttemptRun, spec: pb.RunSpec) -> Sandbox:
@@ -50,6 +51,7 @@ class Launcher:
                 workdir=workdir,
                 limits=resources_from_proto(spec.resources),
                 output=run.log,
+                lease=self._contact.lease,
             )
         )
 

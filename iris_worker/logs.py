@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
+from collections.abc import Callable
 from typing import Final
 
 from iris_api.errors import IrisError, Refused
@@ -82,8 +83,9 @@ class AttemptLog:
 class LogPusher:
     """Sends the logs of all attempts, from one thread that `run` is."""
 
-    def __init__(self, rpc: RpcClient) -> None:
-        self._rpc = rpc
+    def __init__(self, rpc: RpcClient, cluster: Callable[[], str]) -> None:
+        """`cluster` is whose controller is to have them."""
+        self._rpc, self._cluster = rpc, cluster
         self._lock = threading.Lock()
         self._news = threading.Event()
         self._pending: dict[AttemptLog, None] = {}
@@ -121,6 +123,7 @@ class LogPusher:
     def _send(self, log: AttemptLog) -> bool:
         """All that `log` holds; False if the controller could not be reached."""
         while (request := log.batch()) is not None:
+            request.cluster = self._cluster()
             try:
                 reply = self._rpc.call("/iris.cluster.v1.Workers/AppendLogs", request, pb.AppendLogsReply)
             except Refused as refused:

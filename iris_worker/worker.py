@@ -18,6 +18,7 @@ from iris_api.rpc.client import RpcClient
 from iris_api.threads import ThreadContainer, get_thread_registry
 from iris_worker.attempts import Attempts
 from iris_worker.config import WorkerConfig
+from iris_worker.contact import Contact
 from iris_worker.logs import LogPusher
 
 __all__ = ["Worker"]
@@ -45,9 +46,10 @@ class Worker:
         )
         self._changed = threading.Event()
         self._closing = threading.Event()
-        self._pusher = LogPusher(self._logs_rpc)
+        self._contact = Contact(config)
+        self._pusher = LogPusher(self._logs_rpc, lambda: self._contact.cluster)
         self._attempts = Attempts(
-            config, runtime, self._pusher, self._changed, self._threads.child("attempts")
+            config, runtime, self._pusher, self._contact, self._changed, self._threads.child("attempts")
         )
         self._trouble = ""
         self._said_at = -_QUIET
@@ -74,7 +76,7 @@ class Worker:
             return
         self._closing.set()
         deadline = time.monotonic() + timeout
-        self._attempts.end_all(deadline - _GOODBYE)
+        self._attempts.end_all(deadline - _GOODBYE, f"worker {self.config.worker_id} was stopped")
         if not self._evicted:
             self._say_goodbye()
         for client in (self._pull_rpc, self._push_rpc, self._logs_rpc):
@@ -98,6 +100,8 @@ class Worker:
             request.hold_ms = int(_HOLD * 1000)
             reply = self._call(self._pull_rpc, request, _HOLD + _ANSWER)
             if reply is None:
+                if why := self._contact.miss():
+                    self._attempts.stop_all(why)
                 self._closing.wait(_PAUSES[min(failures, len(_PAUSES) - 1)])
                 failures += 1
             elif self.is_alive():
@@ -117,30 +121,35 @@ class Worker:
                 self._attempts.forget(request)
 
     def _call(self, rpc: RpcClient, request: pb.ReconcileRequest, timeout: float) -> pb.ReconcileReply | None:
-        """The controller's answer, or None where it has none now."""
+        """The controller's answer, or None where it has none now, or one that is for another worker."""
         try:
             reply = rpc.call(_PATH, request, pb.ReconcileReply, timeout=timeout)
         except Refused as refused:
             if refused.code == "aborted" and not self._closing.is_set():
                 self._evict(refused.message)
-            self._note(refused)
+            self._note(f"gets no answer from its controller: {refused}")
         except TransportError as error:
-            self._note(error)
+            self._note(f"gets no answer from its controller: {error}")
         else:
-            self._trouble = ""
-            return reply
+            if not (foreign := self._contact.accept(reply)):
+                self._trouble = ""
+                return reply
+            self._note(f"does not obey {rpc.address}: {foreign}")
         return None
 
     def _evict(self, why: str) -> None:
         """A newer process has this worker's id: what runs here is not wanted any more."""
         _log.error("worker %s ends: %s", self.config.worker_id, why)
         self._evicted = why
-        self._threads.spawn(lambda _stop: self._attempts.end_all(time.monotonic() + _ANSWER), name="evict")
+        reason = f"its worker was replaced: {why}"
+        self._threads.spawn(
+            lambda _stop: self._attempts.end_all(time.monotonic() + _ANSWER, reason), name="evict"
+        )
 
-    def _note(self, error: TransportError) -> None:
+    def _note(self, trouble: str) -> None:
         if self._closing.is_set():
             return
-        self._trouble = f"worker {self.config.worker_id} gets no answer from its controller: {error}"
+        self._trouble = f"worker {self.config.worker_id} {trouble}"
         if time.monotonic() - self._said_at > _QUIET:
             self._said_at = time.monotonic()
             _log.warning("%s; it goes on trying", self._trouble)

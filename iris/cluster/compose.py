@@ -134,6 +134,7 @@ class Cluster:
                 state=self._state,
                 token=self.token,
                 rules=Rules(pools=pools, grace=listen.worker_grace),
+                absence=listen.absence,
             ),
             threads=self._threads.child("controller"),
         )
@@ -156,6 +157,7 @@ class Cluster:
             directory=directory / "workers",
             survives=self._state is not None,
             threads=self._threads.child("workers"),
+            cluster=self._config.cluster.name,
         )
         self._undo.append(lambda: host.stop(self._patience))
         end_strays(directory / "workers", self._config, self._threads.child("strays"))

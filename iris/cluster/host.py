@@ -59,8 +59,11 @@ class WorkerHost:
         directory: Path,
         survives: bool,
         threads: ThreadContainer,
+        cluster: str = "",
     ) -> None:
-        """`survives`: a later process on `directory` will look after what workers of this one left."""
+        """`survives`: a later process on `directory` will look after what workers of this one left.
+        `cluster`: of the controller; empty: the first that answers."""
+        self._cluster = cluster
         self._survives = survives
         self._config, self._selection = config, selection
         self._controller, self._token = controller, token
@@ -91,6 +94,7 @@ class WorkerHost:
             worker_id=spec.worker_id,
             pool=spec.pool,
             slice_id=spec.slice_id,
+            cluster=self._cluster,
             controller_address=self._controller,
             token=self._token,
             resources=pool.resources,
@@ -98,6 +102,8 @@ class WorkerHost:
             directory=self._directory / spec.worker_id,
             transport=self._config.transport.kind,
             default_env=_import_path(),
+            worker_grace=self._config.controller.worker_grace,
+            absence=self._config.controller.absence,
         )
         worker = Worker(config, platform.runtime, threads=threads)
         worker.start()

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from typing import Any, Final
 
 from iris_api._config.paths import join
-from iris_api._config.values import Config, PoolConfig
+from iris_api._config.values import Config, ControllerConfig, PoolConfig
 from iris_api.errors import InvalidSpec
 from iris_api.ids import check_label
 
 __all__ = ["check", "without_secrets"]
 
 _SECRET: Final = re.compile(r"(.*[_-])?(token|password|passwd|secret)", re.IGNORECASE)
+_LEAST_GRACE: Final = 1.0  # seconds
 _LISTEN: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:/\[\]]+):([0-9]{1,5})")
 
 
@@ -21,8 +23,7 @@ def check(config: Config) -> Iterator[str]:
     """All that is wrong with the values, a line each."""
     yield from _label(config.cluster.name, "cluster.name", "cluster name")
     yield from _listen(config.controller.listen)
-    if not 1 <= config.controller.worker_grace < float("inf"):
-        yield f"controller.worker_grace: expected seconds, 1 or more, got {config.controller.worker_grace:g}"
+    yield from _spans(config.controller)
     for name in config.platforms:
         yield from _label(name, join("platforms", name), "platform name")
     for name, pool in config.pools.items():
@@ -62,6 +63,15 @@ def _listen(listen: str) -> Iterator[str]:
             f"controller.listen: expected 'host:port' with a port from 0 (any) to 65535, "
             f"such as '127.0.0.1:10000', got {listen!r}"
         )
+
+
+def _spans(controller: ControllerConfig) -> Iterator[str]:
+    for key, value, least, why in (
+        ("worker_grace", controller.worker_grace, _LEAST_GRACE, ""),
+        ("absence", controller.absence, controller.worker_grace, " (worker_grace)"),
+    ):
+        if not least <= value < math.inf:
+            yield f"controller.{key}: expected seconds, {least:g}{why} or more, got {value:g}"
 
 
 def _numbers(pool: PoolConfig, path: str) -> Iterator[str]:

@@ -29,11 +29,13 @@ class ClusterConfig:
 class ControllerConfig:
     """``[controller]``. `listen` is "host:port", port 0 picks one. `state` is the directory of the
     database, logs and bundles; of a file that was read it is absolute. `worker_grace`: seconds of silence
-    after which a worker is lost, and what it ran is tried elsewhere."""
+    after which a worker is lost, and what it ran is tried elsewhere. `absence`: seconds for which workers
+    go on while the controller is away."""
 
     listen: str = "127.0.0.1:10000"
     state: Path = Path("iris-state")
     worker_grace: float = 30.0
+    absence: float = 3600.0
 
     @property
     def host(self) -> str:

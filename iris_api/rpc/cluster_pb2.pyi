@@ -554,7 +554,7 @@ class DesiredAttempt(_message.Message):
     def __init__(self, uid: _Optional[str] = ..., run: _Optional[_Union[RunSpec, _Mapping]] = ...) -> None: ...
 
 class ReconcileRequest(_message.Message):
-    __slots__ = ("worker_id", "incarnation", "sequence", "worker", "attempts", "known_revision", "hold_ms", "report_only", "leaving")
+    __slots__ = ("worker_id", "incarnation", "sequence", "worker", "attempts", "known_revision", "hold_ms", "report_only", "leaving", "cluster")
     WORKER_ID_FIELD_NUMBER: _ClassVar[int]
     INCARNATION_FIELD_NUMBER: _ClassVar[int]
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
@@ -564,6 +564,7 @@ class ReconcileRequest(_message.Message):
     HOLD_MS_FIELD_NUMBER: _ClassVar[int]
     REPORT_ONLY_FIELD_NUMBER: _ClassVar[int]
     LEAVING_FIELD_NUMBER: _ClassVar[int]
+    CLUSTER_FIELD_NUMBER: _ClassVar[int]
     worker_id: str
     incarnation: str
     sequence: int
@@ -573,33 +574,40 @@ class ReconcileRequest(_message.Message):
     hold_ms: int
     report_only: bool
     leaving: bool
-    def __init__(self, worker_id: _Optional[str] = ..., incarnation: _Optional[str] = ..., sequence: _Optional[int] = ..., worker: _Optional[_Union[WorkerDescription, _Mapping]] = ..., attempts: _Optional[_Iterable[_Union[ObservedAttempt, _Mapping]]] = ..., known_revision: _Optional[int] = ..., hold_ms: _Optional[int] = ..., report_only: _Optional[bool] = ..., leaving: _Optional[bool] = ...) -> None: ...
+    cluster: str
+    def __init__(self, worker_id: _Optional[str] = ..., incarnation: _Optional[str] = ..., sequence: _Optional[int] = ..., worker: _Optional[_Union[WorkerDescription, _Mapping]] = ..., attempts: _Optional[_Iterable[_Union[ObservedAttempt, _Mapping]]] = ..., known_revision: _Optional[int] = ..., hold_ms: _Optional[int] = ..., report_only: _Optional[bool] = ..., leaving: _Optional[bool] = ..., cluster: _Optional[str] = ...) -> None: ...
 
 class ReconcileReply(_message.Message):
-    __slots__ = ("revision", "attempts", "cluster", "worker_id", "incarnation")
+    __slots__ = ("revision", "attempts", "cluster", "worker_id", "incarnation", "worker_grace", "absence")
     REVISION_FIELD_NUMBER: _ClassVar[int]
     ATTEMPTS_FIELD_NUMBER: _ClassVar[int]
     CLUSTER_FIELD_NUMBER: _ClassVar[int]
     WORKER_ID_FIELD_NUMBER: _ClassVar[int]
     INCARNATION_FIELD_NUMBER: _ClassVar[int]
+    WORKER_GRACE_FIELD_NUMBER: _ClassVar[int]
+    ABSENCE_FIELD_NUMBER: _ClassVar[int]
     revision: int
     attempts: _containers.RepeatedCompositeFieldContainer[DesiredAttempt]
     cluster: str
     worker_id: str
     incarnation: str
-    def __init__(self, revision: _Optional[int] = ..., attempts: _Optional[_Iterable[_Union[DesiredAttempt, _Mapping]]] = ..., cluster: _Optional[str] = ..., worker_id: _Optional[str] = ..., incarnation: _Optional[str] = ...) -> None: ...
+    worker_grace: float
+    absence: float
+    def __init__(self, revision: _Optional[int] = ..., attempts: _Optional[_Iterable[_Union[DesiredAttempt, _Mapping]]] = ..., cluster: _Optional[str] = ..., worker_id: _Optional[str] = ..., incarnation: _Optional[str] = ..., worker_grace: _Optional[float] = ..., absence: _Optional[float] = ...) -> None: ...
 
 class AppendLogsRequest(_message.Message):
-    __slots__ = ("attempt_uid", "task_id", "first", "entries")
+    __slots__ = ("attempt_uid", "task_id", "first", "entries", "cluster")
     ATTEMPT_UID_FIELD_NUMBER: _ClassVar[int]
     TASK_ID_FIELD_NUMBER: _ClassVar[int]
     FIRST_FIELD_NUMBER: _ClassVar[int]
     ENTRIES_FIELD_NUMBER: _ClassVar[int]
+    CLUSTER_FIELD_NUMBER: _ClassVar[int]
     attempt_uid: str
     task_id: str
     first: int
     entries: _containers.RepeatedCompositeFieldContainer[LogEntry]
-    def __init__(self, attempt_uid: _Optional[str] = ..., task_id: _Optional[str] = ..., first: _Optional[int] = ..., entries: _Optional[_Iterable[_Union[LogEntry, _Mapping]]] = ...) -> None: ...
+    cluster: str
+    def __init__(self, attempt_uid: _Optional[str] = ..., task_id: _Optional[str] = ..., first: _Optional[int] = ..., entries: _Optional[_Iterable[_Union[LogEntry, _Mapping]]] = ..., cluster: _Optional[str] = ...) -> None: ...
 
 class AppendLogsReply(_message.Message):
     __slots__ = ("next",)

@@ -8,7 +8,7 @@ _START = 1_767_225_600.0  # 2026-01-01 00:00 UTC
 
 
 class VirtualClock:
-    """A monotonic and a wall clock that `advance` moves together. Safe to use from every thread."""
+    """A monotonic and a wall clock that `advance` moves together and `jump` apart. Thread-safe."""
 
     def __init__(self, now: float = 0.0, wall: float = _START) -> None:
         self._lock = threading.Lock()
@@ -32,3 +32,8 @@ class VirtualClock:
         with self._lock:
             self._now += seconds
             return self._now
+
+    def jump(self, seconds: float) -> None:
+        """Set the wall clock forward, or back; no time passes."""
+        with self._lock:
+            self._ahead += seconds

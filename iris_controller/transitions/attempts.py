@@ -48,11 +48,12 @@ def place(draft: Draft, task: Task, worker: Worker, uid: str, now: Now) -> bool:
 
 
 def advance(draft: Draft, attempt: Attempt, state: TaskState, started: float, now: Now) -> None:
-    """A worker says that an attempt is BUILDING or RUNNING. Never goes back."""
+    """A worker says that an attempt is BUILDING or RUNNING. Never goes back. `started` is of the worker's
+    clock, which may be wrong: it counts as far as it is between the placing and now."""
     if _ORDER.index(state) <= _ORDER.index(attempt.state):
         return
     running = state is TaskState.RUNNING
-    began = (started or now.wall) if running else attempt.started
+    began = min(max(started or now.wall, attempt.assigned), now.wall) if running else attempt.started
     draft.put(evolve(attempt, state=state, started=began))
     draft.put(evolve(draft.get(Task, attempt.task), state=state))
     jobs.refresh(draft, attempt.job, now, started=running)
@@ -75,7 +76,7 @@ def end_attempt(draft: Draft, attempt: Attempt, cause: Cause | None, now: Now) -
             attempt,
             state=state_after(cause),
             cause=cause,
-            finished=now.wall,
+            finished=max(now.wall, attempt.started or 0.0),  # the clock may have been set back
         )
     )
     drop_endpoints(draft, draft.ids(Index.OWNED, attempt.uid))

@@ -118,8 +118,14 @@ def _judge(attempt: Attempt, seen: Observed, end: Exit) -> Cause | None:
     if not seen.stopped:
         return cause_of(end, seen.last_lines)
     if attempt.kill is None:
-        kind, message = CauseKind.WORKER_LOST, f"worker {attempt.worker} stopped it of its own accord"
-        return Cause(kind=kind, message=message, exit_code=end.code, signal=end.signal)
+        return Cause(
+            kind=CauseKind.WORKER_LOST,
+            message=end.message or f"worker {attempt.worker} stopped it of its own accord",
+            exit_code=end.code,
+            signal=end.signal,
+            memory_peak=end.memory_peak,
+            last_lines=seen.last_lines,
+        )
     abandoned = "; its thread did not stop and was abandoned" if end.kind is ExitKind.ABANDONED else ""
     return evolve(
         attempt.kill,

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import pytest
 
-import iris_worker.worker
 from iris.actor import ActorClient
 from iris.client import ControllerUnreachable, IrisClient, iris_ctx
 from iris.cluster.types import CauseKind, Constraint, Entrypoint, JobState, TaskState
@@ -207,17 +206,17 @@ def test_what_a_leaving_worker_ran_goes_on_elsewhere(
 
 
 @pytest.fixture
-def quick_grace(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Silence is noticed after 3 s instead of 30, and the healthy worker is heard each second."""
-    config = tmp_path / "quick.toml"
-    config.write_text("[controller]\nworker_grace = 3.0\n")
-    monkeypatch.setenv("IRIS_CONFIG", str(config))
-    monkeypatch.setattr(iris_worker.worker, "_HOLD", 1.0)
+def processes(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[IrisClient]:
+    """A cluster whose tasks are processes; silence is noticed after as many seconds as the test says."""
+    grace = getattr(request, "param", 30.0)
+    config = tmp_path / "cluster.toml"
+    config.write_text(f"[controller]\nworker_grace = {grace}\n")
+    with IrisClient.local("process", config=config) as client:
+        yield client
 
 
-def test_a_worker_that_falls_silent_is_lost(
-    quick_grace: None, processes: IrisClient, extra: Extra, tmp_path: Path
-) -> None:
+@pytest.mark.parametrize("processes", [3.0], indirect=True)
+def test_a_worker_that_falls_silent_is_lost(processes: IrisClient, extra: Extra, tmp_path: Path) -> None:
     """Killed with nobody to start it again: after the grace its task is tried elsewhere."""
     entry = Entrypoint.from_callable(report_and_park_on_extra, str(tmp_path))
     job = processes.submit(name="moves", entrypoint=entry, replicas=2)

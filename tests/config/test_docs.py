@@ -42,6 +42,8 @@ def test_the_defaults_in_the_reference_hold() -> None:
     assert rows["cluster.name"] == config.cluster.name
     assert rows["controller.listen"] == config.controller.listen
     assert Path(rows["controller.state"]) == config.controller.state
+    assert float(rows["controller.worker_grace"]) == config.controller.worker_grace
+    assert float(rows["controller.absence"]) == config.controller.absence
     assert (rows["transport.kind"], rows["resolver.kind"]) == (config.transport.kind, config.resolver.kind)
     assert [rows[f"pools.<name>.{key}"] for key in ("platform", "min", "size")] == [
         PoolConfig().platform,

@@ -195,6 +195,24 @@ def test_a_bad_listen_is_refused(listen: str) -> None:
     assert problem.startswith("controller.listen: expected 'host:port'")
 
 
+def test_the_spans_of_the_controller() -> None:
+    controller = parse_config("[controller]\nworker_grace = 5\nabsence = 60.5\n").controller
+    assert (controller.worker_grace, controller.absence) == (5.0, 60.5)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("worker_grace = 0.5", "controller.worker_grace: expected seconds, 1 or more, got 0.5"),
+        ("absence = 10", "controller.absence: expected seconds, 30 (worker_grace) or more, got 10"),
+        ("absence = inf", "controller.absence: expected seconds, 30 (worker_grace) or more, got inf"),
+        ('absence = "1h"', "controller.absence: expected a number, got '1h'"),
+    ],
+)
+def test_a_bad_span_is_refused(text: str, problem: str) -> None:
+    assert _problems(f"[controller]\n{text}\n") == (problem,)
+
+
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
@@ -226,7 +244,10 @@ def test_a_wrong_type_is_refused(text: str, problem: str) -> None:
     [
         ("clustr.name = 'x'", "clustr: unknown key; did you mean 'cluster'?"),
         ("pools.cpu.maxx = 1", "pools.cpu.maxx: unknown key; did you mean 'max'?"),
-        ("controller.zzz = 1", "controller.zzz: unknown key; known here: listen, state, worker_grace"),
+        (
+            "controller.zzz = 1",
+            "controller.zzz: unknown key; known here: listen, state, worker_grace, absence",
+        ),
         ("pools.cpu.resources.gpu = 1", "pools.cpu.resources.gpu: unknown key; did you mean 'cpu'?"),
         ('cluster."a b" = 1', 'cluster."a b": unknown key; known here: name'),
     ],

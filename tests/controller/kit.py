@@ -65,10 +65,10 @@ class FakeWorker:
 class Cluster:
     """Drives the rules as the control loop does."""
 
-    def __init__(self, *pools: PoolSpec) -> None:
+    def __init__(self, *pools: PoolSpec, grace: float = 30.0) -> None:
         self.clock = VirtualClock()
         self.state = State()
-        self.rules = Rules(pools=pools or (POOL,))
+        self.rules = Rules(pools=pools or (POOL,), grace=grace)
         self.timers = Timers(self.rules.grace)
         self.workers: dict[str, FakeWorker] = {}
         self.changes: list[Changes] = []

@@ -6,7 +6,8 @@ import pytest
 from attrs import evolve
 
 from iris_api.errors import Refused
-from iris_api.jobs import CauseKind, JobState, TaskState
+from iris_api.jobs import Cause, CauseKind, JobState, TaskState
+from iris_api.platform import Exit, ExitKind
 from iris_controller.rows import Worker
 from iris_controller.step import forgive
 from iris_controller.transitions.workers import Observed, observe
@@ -46,7 +47,7 @@ def test_a_state_never_goes_back(cluster: Cluster) -> None:
 def test_what_ended_before_it_was_seen_to_run_has_run(cluster: Cluster) -> None:
     job = cluster.submit()
     cluster.end(f"{job}:0")
-    assert cluster.attempt(f"{job}:0").started == 1.0
+    assert cluster.attempt(f"{job}:0").started == cluster.clock.wall()
     assert cluster.job(job).started is not None
 
 
@@ -88,6 +89,57 @@ def test_silence_is_tolerated_for_the_grace(cluster: Cluster) -> None:
     cluster.advance(1.1)
     assert cause_message(cluster, f"{job}:0") == "worker w-1 has been silent for 31 s"
     assert cluster.state.get(Worker, "w-1").lost
+
+
+def test_the_grace_is_what_the_configuration_says() -> None:
+    cluster = Cluster(grace=5.0)
+    cluster.join()
+    cluster.advance(4.9)
+    assert not cluster.state.get(Worker, "w-1").lost
+    cluster.advance(0.1)
+    assert cluster.state.get(Worker, "w-1").lost
+
+
+@pytest.mark.parametrize("jump", [-86_400.0, 86_400.0])
+def test_a_clock_that_jumps_loses_nothing(cluster: Cluster, jump: float) -> None:
+    """No worker, and no attempt ends before it has begun."""
+    job = cluster.submit(timeout=100.0)
+    cluster.settle()
+    cluster.clock.jump(jump)
+    cluster.advance(20)
+    assert not cluster.state.get(Worker, "w-1").lost
+    cluster.end(f"{job}:0")
+    attempt = cluster.attempt(f"{job}:0")
+    assert attempt.state is TaskState.SUCCEEDED
+    assert (attempt.finished or 0) >= (attempt.started or 0) >= attempt.assigned
+
+
+@pytest.mark.parametrize("clock", [1.0, 4e9])
+def test_a_worker_whose_clock_is_wrong(cluster: Cluster, clock: float) -> None:
+    job = cluster.submit()
+    uid, placed = cluster.attempt(f"{job}:0").uid, cluster.clock.wall()
+    cluster.advance(5)
+    cluster.workers["w-1"].has[uid] = Observed(state=TaskState.RUNNING, started=clock)
+    cluster.report()
+    assert cluster.attempt(f"{job}:0").started == (placed if clock == 1.0 else placed + 5)
+
+
+def test_what_a_worker_stopped_of_its_own_accord(cluster: Cluster) -> None:
+    """It says why; that is the platform's fault, with all that is known of the end."""
+    job = cluster.submit()
+    cluster.settle()
+    end = Exit(
+        kind=ExitKind.SIGNALED, signal=15, memory_peak=7, stopped=True, message="worker w-1 had no word"
+    )
+    cluster.end(f"{job}:0", end, stopped=True, last_lines=("bye",))
+    assert cluster.attempt(f"{job}:0").cause == Cause(
+        kind=CauseKind.WORKER_LOST,
+        message="worker w-1 had no word",
+        signal=15,
+        memory_peak=7,
+        last_lines=("bye",),
+    )
+    assert cluster.task(f"{job}:0").state is TaskState.PENDING
 
 
 def test_every_report_starts_the_grace_anew(cluster: Cluster) -> None:
