@@ -46,12 +46,14 @@ _FILE_THREADS: Final = 4  # logs and bundles
 @frozen(kw_only=True)
 class ControllerConfig:
     """`state` None: everything is kept in memory and a temporary directory, and ends with the controller.
+    `database`: URL of the PostgreSQL database that has the rows, "" for a file of SQLite in `state`.
     `port` 0 picks one. `absence`: seconds for which workers go on while this controller is away."""
 
     cluster: str = "default"
     host: str = "127.0.0.1"
     port: int = 0
     state: Path | None = None
+    database: str = ""
     token: Token | None = None
     rules: Rules = field(factory=Rules)
     log_quota: int = 64 * 2**20  # bytes an attempt
@@ -137,9 +139,14 @@ class Controller:
         except OSError as error:
             raise PlatformError(f"the state directory {self._directory} cannot be used: {error}") from error
         self._stack.callback(lock.release)
-        store = self._given_store or _sql_store(self._directory)
+        store = self._given_store or self._open_store()
         self._stack.callback(store.close)
         return lock, store
+
+    def _open_store(self) -> Store:
+        from iris_controller.store.opening import open_store
+
+        return open_store(self._directory, self._config.database)
 
     def _serve(self, loop: ControlLoop, wakes: Wakes) -> Server:
         logs = LogStore(self._directory / "logs", self._config.log_quota)
@@ -171,18 +178,6 @@ class Controller:
     async def _close(self, loop: ControlLoop) -> None:
         self._polls.close()
         await loop.close()
-
-
-def _sql_store(directory: Path) -> Store:
-    from sqlalchemy.exc import DatabaseError
-
-    from iris_controller.store.sql import SqlStore
-
-    path = directory / "iris.sqlite"
-    try:
-        return SqlStore(path)
-    except DatabaseError as error:
-        raise PlatformError(f"the database {path} cannot be used: {error.orig}") from error
 
 
 def _await_ready(server: Server, host: str) -> None:

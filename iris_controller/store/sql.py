@@ -1,44 +1,37 @@
-"""SqlStore: rows in SQLite (WAL), one transaction a batch, on disk before a submit is acknowledged."""
+"""SqlStore: rows in a database, one transaction a batch, on disk before a submit is acknowledged."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Table, create_engine, event, select
-from sqlalchemy.dialects.sqlite import Insert, insert
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import Connection, Table, bindparam, select
+from sqlalchemy.dialects import postgresql, sqlite
 
-from iris_api.errors import PlatformError
 from iris_controller.rows import Demand, Job, Row
 from iris_controller.state import KINDS, Changes
+from iris_controller.store.backend import Backend
 from iris_controller.store.base import Store
-from iris_controller.store.migrations import prepare
-from iris_controller.store.tables import TABLES, read, read_spec, record, spec_record, specs
+from iris_controller.store.session import Session
+from iris_controller.store.tables import TABLES, key_of, read, read_spec, record, spec_record, specs
 
 __all__ = ["SqlStore"]
 
 
 class SqlStore(Store):
-    """Whoever makes one holds the lock of the directory that `path` is in."""
+    """Whoever makes one holds the lock of the state directory."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, backend: Backend) -> None:
+        """Raises PlatformError naming who has the state, if somebody else has."""
+        self._backend = backend
+        self._session = Session(backend)
+        self.check_every = backend.check_every
         self._stored_specs: dict[str, int] = {}  # job -> order: a job may replace one of its id
-        self._engine = create_engine(f"sqlite:///{path}", connect_args={"check_same_thread": False})
-        event.listen(self._engine, "connect", _configure)
-        event.listen(self._engine, "begin", _begin)
-        try:
-            with self._engine.begin() as connection:
-                prepare(connection, path)
-        except BaseException:
-            self._engine.dispose()
-            raise
+        self._unsettled = Changes()
 
     def load(self) -> Sequence[Row]:
-        with self._engine.connect() as connection:
+        with self._session.reading() as connection:
             found = {job: read_spec(spec) for job, spec in connection.execute(select(specs))}
             rows: list[Row] = []
             demands: dict[str, Demand] = {}
@@ -50,36 +43,43 @@ class SqlStore(Store):
         return rows
 
     def commit(self, changes: Changes) -> None:
-        """Raises PlatformError."""
-        changed = (row for row in changes.rows if isinstance(row, Job))
-        jobs = [job for job in changed if self._stored_specs.get(job.id) != job.order]
-        try:
-            with self._engine.begin() as connection:
-                _delete(connection, changes)
-                _upsert(connection, specs, [spec_record(job) for job in jobs])
-                for kind in KINDS:
-                    rows = [record(row) for row in changes.rows if type(row) is kind]
-                    _upsert(connection, TABLES[kind], rows)
-        except SQLAlchemyError as error:
-            raise PlatformError(f"the state could not be stored in {self._path}: {error}") from error
-        for gone in changes.deleted:
-            self._stored_specs.pop(gone.key, None)
-        self._stored_specs.update((job.id, job.order) for job in jobs)
+        self._unsettled = changes
+        jobs = self._jobs_with_new_specs(changes)
+        with self._session.transaction() as connection:
+            _delete(connection, changes)
+            _upsert(connection, specs, [spec_record(job) for job in jobs])
+            for kind in KINDS:
+                rows = [record(row) for row in changes.rows if type(row) is kind]
+                _upsert(connection, TABLES[kind], rows)
+        self._note_specs(changes)
+
+    def settle(self) -> bool:
+        stored = self._session.settle()
+        if stored:
+            self._note_specs(self._unsettled)
+        return stored
+
+    def check(self) -> None:
+        self._unsettled = Changes()
+        self._session.check()
+
+    def note(self, address: str) -> None:
+        self._session.note(address)
+
+    def interrupt(self) -> None:
+        self._backend.interrupt()
 
     def close(self) -> None:
-        self._engine.dispose()
+        self._session.close()
 
+    def _jobs_with_new_specs(self, changes: Changes) -> list[Job]:
+        jobs = (row for row in changes.rows if isinstance(row, Job))
+        return [job for job in jobs if self._stored_specs.get(job.id) != job.order]
 
-def _configure(connection: Any, _record: object) -> None:
-    connection.isolation_level = None  # the driver would begin no transaction for a change of the schema
-    cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=5000"):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
-
-
-def _begin(connection: Connection) -> None:
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    def _note_specs(self, changes: Changes) -> None:
+        for gone in changes.deleted:
+            self._stored_specs.pop(gone.key, None)
+        self._stored_specs.update((job.id, job.order) for job in changes.rows if isinstance(job, Job))
 
 
 def _ordered(table: Table) -> Any:
@@ -88,14 +88,14 @@ def _ordered(table: Table) -> Any:
 
 
 def _upsert(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
-    if not rows:
-        return
-    connection.execute(_upsert_statement(table), rows)
+    if rows:
+        connection.execute(_upsert_statement(connection.dialect.name, table), rows)
 
 
 @functools.cache
-def _upsert_statement(table: Table) -> Insert:
+def _upsert_statement(dialect: str, table: Table) -> Any:
     keys = [column.name for column in table.primary_key]
+    insert: Any = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}[dialect]
     statement = insert(table)
     changed = {column.name: statement.excluded[column.name] for column in table.c if column.name not in keys}
     return statement.on_conflict_do_update(index_elements=keys, set_=changed)
@@ -103,13 +103,12 @@ def _upsert_statement(table: Table) -> Insert:
 
 def _delete(connection: Connection, changes: Changes) -> None:
     for kind in KINDS:
-        gone = [row.key for row in changes.deleted if type(row) is kind]
-        _delete_keys(connection, TABLES[kind], gone)
-        if kind is Job:
-            _delete_keys(connection, specs, gone)
+        gone = [{"gone": key_of(row)} for row in changes.deleted if type(row) is kind]
+        for table in (TABLES[kind], specs) if kind is Job else (TABLES[kind],):
+            if gone:
+                connection.execute(_delete_statement(table), gone)
 
 
-def _delete_keys(connection: Connection, table: Table, keys: Iterable[str]) -> None:
-    column = next(iter(table.primary_key))
-    for key in keys:
-        connection.execute(table.delete().where(column == key))
+@functools.cache
+def _delete_statement(table: Table) -> Any:
+    return table.delete().where(next(iter(table.primary_key)) == bindparam("gone"))

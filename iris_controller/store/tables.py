@@ -33,6 +33,7 @@ from iris_controller.rows import Attempt, Demand, Endpoint, Job, Row, Task, Verd
 __all__ = [
     "TABLES",
     "controller",
+    "key_of",
     "metadata",
     "read",
     "read_spec",
@@ -175,7 +176,7 @@ def record(row: Row) -> dict[str, Any]:
                 "cpu": row.resources.cpu,
                 "memory": row.resources.memory,
                 "attributes": json.dumps(dict(row.attributes)),
-                "past": " ".join(row.past),
+                "past": _text(" ".join(row.past)),
             }  # fmt: skip
         case Endpoint():
             return _plain(row, "uid", "name", "address", "attempt", "lease") | {
@@ -219,10 +220,20 @@ def read_spec(data: bytes) -> JobSpec:
     return spec_from_proto(pb.JobSpec.FromString(data))
 
 
+def key_of(row: Row) -> str:
+    """What its primary key holds."""
+    return _text(row.key)
+
+
 def _plain(row: Row, *names: str) -> dict[str, Any]:
     """Values as the driver wants them: it knows text, not the classes that we derive from it."""
     values = {name: getattr(row, name) for name in names}
-    return {name: str(value) if isinstance(value, str) else value for name, value in values.items()}
+    return {name: _text(value) if isinstance(value, str) else value for name, value in values.items()}
+
+
+def _text(value: str) -> str:
+    """What a text column can hold: not every database takes the character NUL."""
+    return str(value).replace("\0", "\N{SYMBOL FOR NULL}")
 
 
 def _dump(cause: Cause | None) -> bytes | None:

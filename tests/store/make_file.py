@@ -13,6 +13,7 @@ from pathlib import Path
 from iris_api.jobs import Constraint
 from iris_api.resources import ResourceSpec
 from iris_controller.store.sql import SqlStore
+from iris_controller.store.sqlite import Sqlite
 from tests.controller.kit import FAILED, OK, Cluster
 
 __all__ = ["eventful"]
@@ -61,7 +62,7 @@ def _goes_on(cluster: Cluster) -> None:
 def main(path: Path) -> None:
     cluster = eventful()
     _goes_on(cluster)
-    store = SqlStore(path)
+    store = SqlStore(Sqlite(path))
     for changes in cluster.changes:
         store.commit(changes)
     store.close()

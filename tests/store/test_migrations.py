@@ -18,6 +18,7 @@ from iris_controller.rows import Attempt, Job, Task, Worker
 from iris_controller.state import KINDS, State
 from iris_controller.store.migrations import SCHEMA
 from iris_controller.store.sql import SqlStore
+from iris_controller.store.sqlite import Sqlite
 from iris_controller.store.tables import TABLES, record
 from tests.controller.client import Agent
 from tests.controller.conftest import Start
@@ -39,7 +40,7 @@ def earlier(request: pytest.FixtureRequest, path: Path) -> Path:
 
 
 def load(path: Path) -> State:
-    store = SqlStore(path)
+    store = SqlStore(Sqlite(path))
     state = State(store.load())
     store.close()
     return state
@@ -94,12 +95,9 @@ def test_a_migrated_file_is_as_one_made_anew(earlier: Path, tmp_path: Path) -> N
 
 
 def test_it_is_migrated_once(earlier: Path) -> None:
-    load(earlier)
+    first = list(load(earlier).everything())
     assert list(raw(earlier, "schema_version")) == [SCHEMA]
-    first = earlier.read_bytes()
-    store = SqlStore(earlier)
-    store.close()
-    assert earlier.read_bytes() == first
+    assert list(load(earlier).everything()) == first
 
 
 def test_the_jobs_of_an_earlier_version_go_on(earlier: Path, start: Start) -> None:
@@ -126,7 +124,7 @@ def test_a_schema_of_another_version_is_refused(path: Path, version: int) -> Non
     with pytest.raises(
         PlatformError, match=f"has schema {version}, this version of Iris reads schema {SCHEMA}"
     ):
-        SqlStore(path)
+        SqlStore(Sqlite(path))
 
 
 KILLED = """
@@ -134,6 +132,7 @@ import os, shutil, signal, sys
 from pathlib import Path
 from sqlalchemy import Engine, event
 from iris_controller.store.sql import SqlStore
+from iris_controller.store.sqlite import Sqlite
 
 def migrate(path, left):
     def moment(*_):
@@ -144,7 +143,7 @@ def migrate(path, left):
 
     for name in ("before_cursor_execute", "after_cursor_execute", "commit"):
         event.listen(Engine, name, moment)
-    SqlStore(path).close()
+    SqlStore(Sqlite(path)).close()
     os._exit(0)
 
 for moment in range(1, 1000):

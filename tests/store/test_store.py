@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,33 +16,20 @@ from iris_controller.state import Changes, State
 from iris_controller.store.lock import StateLock
 from iris_controller.store.sql import SqlStore
 from tests.controller.kit import Cluster
+from tests.store.conftest import Execute, OpenStore
 from tests.store.make_file import eventful
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "iris.sqlite"
-
-
-@pytest.fixture
-def store(path: Path) -> Iterator[SqlStore]:
-    store = SqlStore(path)
-    yield store
-    store.close()
 
 
 def rows_of(state: State) -> dict[tuple[type, str], object]:
     return {(type(row), row.key): row for row in state.everything()}
 
 
-def test_what_is_committed_is_loaded(store: SqlStore, path: Path) -> None:
-    cluster = eventful()
+def test_what_is_committed_is_loaded(open_one: OpenStore) -> None:
+    cluster, store = eventful(), open_one()
     for changes in cluster.changes:
         store.commit(changes)
     store.close()
-    again = SqlStore(path)
-    loaded = State(again.load())
-    again.close()
+    loaded = State(open_one().load())
     assert rows_of(loaded) == rows_of(cluster.state)
     assert [job.id for job in loaded.newest()] == [job.id for job in cluster.state.newest()]
     assert loaded.last_order == cluster.state.last_order
@@ -74,16 +59,46 @@ def test_a_job_that_replaces_one_of_its_id_has_its_own_spec(store: SqlStore) -> 
     assert rows_of(loaded) == rows_of(cluster.state)
 
 
-def test_a_commit_that_fails_stores_nothing(store: SqlStore, path: Path) -> None:
+def test_a_commit_that_fails_stores_nothing(store: SqlStore, execute: Execute) -> None:
     cluster = Cluster()
     job = cluster.job(cluster.submit("a"))
     task = cluster.task(f"{job.id}:0")
-    with sqlite3.connect(path) as connection:
-        connection.execute("DROP TABLE tasks")
+    execute("ALTER TABLE tasks RENAME TO gone")
     with pytest.raises(PlatformError, match="could not be stored"):
         store.commit(Changes(rows=(job, task)))
-    with sqlite3.connect(path) as connection:
-        assert connection.execute("SELECT count(*) FROM jobs").fetchone() == (0,)
+    assert execute("SELECT count(*) FROM jobs") == [(0,)]
+    execute("ALTER TABLE gone RENAME TO tasks")
+    assert store.settle() is False
+    store.commit(Changes(rows=(job, task)))
+    assert [row.key for row in store.load()] == [job.id, task.id]
+
+
+def test_what_is_deleted_is_gone(open_one: OpenStore) -> None:
+    store = open_one()
+    cluster = eventful()
+    for changes in cluster.changes:
+        store.commit(changes)
+    store.commit(Changes(deleted=tuple(cluster.state.everything())))
+    store.close()
+    assert list(open_one().load()) == []
+
+
+def test_a_spec_is_stored_anew_for_a_job_that_comes_after_its_deletion(open_one: OpenStore) -> None:
+    store, job = open_one(), next(row for row in eventful().state.everything() if isinstance(row, Job))
+    for changes in (Changes(rows=(job,)), Changes(deleted=(job,)), Changes(rows=(job,))):
+        store.commit(changes)
+    store.close()
+    assert list(open_one().load()) == [job]
+
+
+def test_every_character_can_be_stored(store: SqlStore) -> None:
+    """But NUL, which PostgreSQL has no text for."""
+    made = Endpoint(uid="e\0", name="/ü 💥 \\ '\"%(x)s :y ?", address="\x01\t\n", metadata={"a\0": "b\0"})
+    store.commit(Changes(rows=(made,)))
+    (loaded,) = store.load()
+    assert loaded == evolve(made, uid="e\N{SYMBOL FOR NULL}")
+    store.commit(Changes(deleted=(made,)))
+    assert store.load() == []
 
 
 def test_who_submitted_and_what_makes_room_are_kept(store: SqlStore) -> None:

@@ -1,0 +1,59 @@
+"""SQLite: a file in WAL mode, synchronous on every commit. Who uses it holds the lock of its directory."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.pool import NullPool
+
+from iris_controller.store.backend import Backend
+
+__all__ = ["Sqlite"]
+
+_PRAGMAS: Final = ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=5000")
+_FULL: Final = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
+_ROOM: Final = 2**20  # bytes: with less than that a failure to write is one for want of room
+
+
+class Sqlite(Backend):
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.where = str(path)
+
+    def engine(self) -> Engine:
+        engine = create_engine(
+            f"sqlite:///{self._path}",
+            connect_args={"check_same_thread": False},
+            poolclass=NullPool,
+            hide_parameters=True,
+        )
+        event.listen(engine, "connect", _configure)
+        event.listen(engine, "begin", _begin)
+        return engine
+
+    def sentence(self, error: SQLAlchemyError) -> str:
+        found = error.orig if isinstance(error, DBAPIError) else None
+        code = getattr(found, "sqlite_errorcode", 0) & 0xFF
+        if code == sqlite3.SQLITE_FULL or (code in _FULL and self._free() < _ROOM):
+            return f"the disk is full: {found}; {self._free() // 2**20} MiB are free"
+        return super().sentence(error)
+
+    def _free(self) -> int:
+        return shutil.disk_usage(self._path.parent).free
+
+
+def _configure(connection: Any, _record: object) -> None:
+    connection.isolation_level = None  # the driver would begin no transaction for a change of the schema
+    cursor = connection.cursor()
+    for pragma in _PRAGMAS:
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
