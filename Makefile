@@ -4,7 +4,7 @@
 SHELL := /bin/sh
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lint types imports generated fix proto lock bench build smoke clean
+.PHONY: help setup demo test check lint types imports generated fix proto lock bench sim build smoke clean
 
 BIN := .venv/bin
 READY := .venv/.ready
@@ -55,6 +55,12 @@ lock: $(READY) ## renew requirements.lock after a change of pyproject.toml; UPGR
 
 bench: $(READY) ## run the benchmarks
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+SEEDS := 0-99999
+JOBS := $(shell nproc)
+
+sim: $(READY) ## run simulated clusters; make sim SEEDS=0-1999 JOBS=2
+	@$(BIN)/iris sim --seeds $(SEEDS) --jobs $(JOBS)
 
 build: $(READY) ## build the wheel into dist/
 	@$(BIN)/python -m hatchling build --target wheel --directory dist

@@ -25,6 +25,7 @@ _COMMANDS: Final = {
     "demo": ("iris.cli._demo:demo", "A tour in some seconds: tasks, an actor and a worker pool."),
     "plugins": ("iris.cli._plugins:plugins", "List installed plugins; --check loads them."),
     "config": ("iris.cli._config:config", "Check or show iris.toml."),
+    "sim": ("iris.cli._sim:sim", "For developers: a whole cluster under virtual time, with faults."),
 }
 
 

@@ -1,0 +1,1 @@
+"""The simulated cluster: the real controller, workers and clients on simulated machines, under one seed."""

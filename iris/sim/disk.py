@@ -1,0 +1,70 @@
+"""The controller's disk: the real SQL store, commits that are slow, fail, or land without a reply."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from attrs import define
+
+from iris_api.errors import PlatformError
+from iris_api.testing.sim import Kernel, Process
+from iris_controller.rows import Row
+from iris_controller.state import Changes
+from iris_controller.store import Store
+from iris_controller.store.sql import SqlStore
+
+__all__ = ["Disk", "SimLock", "SimStore"]
+
+
+@define
+class Disk:
+    """How the disk is now. `slow`: seconds that a commit may take at most. `lost`: the share of commits
+    that land though the store says that they failed."""
+
+    slow: float = 0.004
+    full: bool = False
+    lost: float = 0.0
+    holder: Process | None = None
+
+
+class SimStore(Store):
+    """The real store of one controller process. `committed` sees what has become durable."""
+
+    def __init__(self, kernel: Kernel, disk: Disk, path: Path, committed: Callable[[Changes], None]) -> None:
+        self._kernel, self._disk, self._committed = kernel, disk, committed
+        self._store = SqlStore(path)
+        self._dice = kernel.random("disk")
+
+    def load(self) -> Sequence[Row]:
+        return self._store.load()
+
+    def commit(self, changes: Changes) -> None:
+        self._kernel.sleep(self._dice.uniform(0, self._disk.slow))
+        if self._disk.full:
+            raise PlatformError("the state could not be stored: database or disk is full")
+        self._store.commit(changes)
+        self._committed(changes)
+        if self._disk.lost and self._dice.random() < self._disk.lost:
+            raise PlatformError("the state could not be stored: server closed the connection unexpectedly")
+        self._kernel.sleep(self._dice.uniform(0, 0.001))
+
+    def close(self) -> None:
+        self._store.close()
+
+
+class SimLock:
+    """As StateLock: the process that makes it holds it until it dies."""
+
+    def __init__(self, kernel: Kernel, disk: Disk) -> None:
+        holder = disk.holder
+        if holder is not None and holder.alive and holder is not kernel.current:
+            raise PlatformError(f"the state is in use by another controller: {holder.name}")
+        disk.holder = kernel.current
+        self._disk = disk
+
+    def note(self, address: str) -> None:
+        """Nobody reads it."""
+
+    def release(self) -> None:
+        self._disk.holder = None

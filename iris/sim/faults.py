@@ -1,0 +1,155 @@
+"""Faults: what is done to a world at a time, and undone after a while."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from attrs import define
+
+from iris_api.platform import Exit, ExitKind
+from iris_api.testing.sim import Process
+
+if TYPE_CHECKING:
+    from iris.sim.world import World
+
+__all__ = ["Faults", "Trouble"]
+
+Undo = Callable[[], object]
+
+
+@define
+class Trouble:
+    """That something was wrong with `target` (a host, or "" for all) from `begin` to `end`, virtual
+    seconds; `end` is None as long as it lasts."""
+
+    kind: str
+    target: str
+    begin: float
+    end: float | None = None
+
+
+class Faults:
+    """Carries out a schedule. `heal` ends what still lasts; nothing happens after it."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.troubles: list[Trouble] = []
+        self._open: dict[int, tuple[Trouble, Undo]] = {}
+        self._over = False
+        self._dice = world.kernel.random("faults")
+
+    def schedule(self, faults: list[dict[str, Any]]) -> None:
+        for fault in faults:
+            self._world.kernel.at(fault["at"], lambda fault=fault: self._begin(fault))  # type: ignore[misc]
+
+    def heal(self) -> None:
+        self._over = True
+        for number in list(self._open):
+            self._end(number)
+
+    def _begin(self, fault: dict[str, Any]) -> None:
+        if self._over:
+            return
+        self._world.kernel.trace("fault", fault)
+        undo = getattr(self, f"_{fault['kind']}")(fault)
+        trouble = Trouble(fault["kind"], fault.get("target", ""), self._world.kernel.now)
+        self.troubles.append(trouble)
+        if undo is None:
+            trouble.end = trouble.begin
+            return
+        number = len(self.troubles)
+        self._open[number] = (trouble, undo)
+        self._world.kernel.after(fault["for"], lambda: self._end(number))
+
+    def _end(self, number: int) -> None:
+        trouble, undo = self._open.pop(number, (None, None))
+        if trouble is not None and undo is not None:
+            self._world.kernel.trace("healed", trouble.kind, trouble.target)
+            undo()
+            trouble.end = self._world.kernel.now
+
+    def _process(self, target: str) -> Process | None:
+        world = self._world
+        return world.process if target == "controller" else world.machines[target].process
+
+    def _controller_crash(self, fault: dict[str, Any]) -> None:
+        self._doom(self._world.process, fault["steps"])
+
+    def _worker_crash(self, fault: dict[str, Any]) -> None:
+        self._doom(self._process(fault["target"]), fault["steps"])
+
+    def _doom(self, process: Process | None, steps: int) -> None:
+        """Kill it before the step of that number from now."""
+        if process is None or not process.alive:
+            return
+        if steps:
+            process.dies_at = process.steps + steps
+        else:
+            process.kill()
+
+    def _client_crash(self, fault: dict[str, Any]) -> None:
+        for process in list(self._world.network.host(fault["target"]).processes):
+            process.kill()
+
+    def _power(self, fault: dict[str, Any]) -> Undo:
+        machine = self._world.machines[fault["target"]]
+        machine.power_off()
+        return machine.power_on
+
+    def _suspend(self, fault: dict[str, Any]) -> Undo:
+        host = self._world.network.host(fault["target"])
+        host.suspend()
+        return host.resume
+
+    def _pause(self, fault: dict[str, Any]) -> Undo:
+        process = self._process(fault["target"])
+        if process is not None:
+            process.pause()
+        return lambda: process.unpause() if process is not None else None
+
+    def _partition(self, fault: dict[str, Any]) -> Undo:
+        network = self._world.network
+        here, there = fault["target"], fault["peer"]
+        links = {"both": [(here, there), (there, here)], "to": [(here, there)], "from": [(there, here)]}
+        cut = links[fault["way"]]
+        for link in cut:
+            network.cut(*link)
+
+        def heal() -> None:
+            for link in cut:
+                network.heal(*link)
+
+        return heal
+
+    def _weather(self, fault: dict[str, Any]) -> Undo:
+        weather = self._world.network.weather
+        weather.reset, weather.hang, weather.slow = fault["reset"], fault["hang"], fault["slow"]
+        return self._clear_sky
+
+    def _clear_sky(self) -> None:
+        weather = self._world.network.weather
+        weather.reset = weather.hang = weather.slow = 0.0
+
+    def _disk_full(self, fault: dict[str, Any]) -> Undo:
+        disk = self._world.disk
+        disk.full = True
+        return lambda: setattr(disk, "full", False)
+
+    def _disk_slow(self, fault: dict[str, Any]) -> Undo:
+        disk = self._world.disk
+        before, disk.slow = disk.slow, 1.5
+        return lambda: setattr(disk, "slow", before if before < 1 else 0.004)
+
+    def _clock(self, fault: dict[str, Any]) -> None:
+        self._world.network.host(fault["target"]).wall_offset += fault["by"]
+
+    def _kill_sandbox(self, fault: dict[str, Any]) -> None:
+        running = [box for box in self._world.sandboxes() if box.running]
+        if running:
+            self._dice.choice(running).finish(Exit(kind=ExitKind.SIGNALED, signal=9))
+
+    def _broken(self, fault: dict[str, Any]) -> Undo:
+        machine = self._world.machines[fault["target"]]
+        machine.broken = 0.7
+        return lambda: setattr(machine, "broken", 0.0)
