@@ -35,19 +35,38 @@ class SimStore(Store):
         self._kernel, self._disk, self._committed = kernel, disk, committed
         self._store = SqlStore(path)
         self._dice = kernel.random("disk")
+        self._landed = False
+        self.check_every = self._store.check_every
 
     def load(self) -> Sequence[Row]:
         return self._store.load()
 
     def commit(self, changes: Changes) -> None:
+        self._landed = False
         self._kernel.sleep(self._dice.uniform(0, self._disk.slow))
         if self._disk.full:
             raise PlatformError("the state could not be stored: database or disk is full")
         self._store.commit(changes)
+        self._landed = True
         self._committed(changes)
         if self._disk.lost and self._dice.random() < self._disk.lost:
             raise PlatformError("the state could not be stored: server closed the connection unexpectedly")
         self._kernel.sleep(self._dice.uniform(0, 0.001))
+
+    def settle(self) -> bool:
+        self._kernel.sleep(self._dice.uniform(0, self._disk.slow))
+        if self._disk.lost and self._dice.random() < self._disk.lost:
+            raise PlatformError("the state cannot be read: no connection to the server")
+        return self._landed or self._store.settle()
+
+    def check(self) -> None:
+        self._store.check()
+
+    def note(self, address: str) -> None:
+        self._store.note(address)
+
+    def interrupt(self) -> None:
+        self._store.interrupt()
 
     def close(self) -> None:
         self._store.close()

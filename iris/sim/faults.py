@@ -45,6 +45,9 @@ class Faults:
 
     def heal(self) -> None:
         self._over = True
+        for host in self._world.network.hosts.values():
+            for process in host.processes:
+                process.dies_at = None
         for number in list(self._open):
             self._end(number)
 
@@ -135,6 +138,11 @@ class Faults:
         disk = self._world.disk
         disk.full = True
         return lambda: setattr(disk, "full", False)
+
+    def _disk_lost(self, fault: dict[str, Any]) -> Undo:
+        disk = self._world.disk
+        disk.lost = 0.4
+        return lambda: setattr(disk, "lost", 0.0)
 
     def _disk_slow(self, fault: dict[str, Any]) -> Undo:
         disk = self._world.disk

@@ -113,7 +113,7 @@ def _span(dice: random.Random) -> float:
 def _fault(dice: random.Random, machines: list[str], clients: int) -> Plan:
     kind = dice.choice(
         ("controller_crash", "controller_crash", "controller_crash", "worker_crash", "worker_crash", "power",
-         "suspend", "pause", "partition", "partition", "weather", "disk_full", "disk_slow",
+         "suspend", "pause", "partition", "partition", "weather", "disk_full", "disk_slow", "disk_lost",
          "clock", "client_crash", "kill_sandbox", "broken")
     )  # fmt: skip
     fault: Plan = {"kind": kind}
@@ -123,7 +123,17 @@ def _fault(dice: random.Random, machines: list[str], clients: int) -> Plan:
         fault["target"] = dice.choice(machines)
     if kind in ("suspend", "pause", "partition", "clock"):
         fault["target"] = dice.choice([*machines, "controller"])
-    if kind in ("power", "suspend", "pause", "partition", "weather", "disk_full", "disk_slow", "broken"):
+    if kind in (
+        "power",
+        "suspend",
+        "pause",
+        "partition",
+        "weather",
+        "disk_full",
+        "disk_slow",
+        "disk_lost",
+        "broken",
+    ):
         fault["for"] = _span(dice)
     if kind == "partition":
         fault["way"] = dice.choice(("both", "both", "to", "from"))

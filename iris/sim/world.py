@@ -24,6 +24,7 @@ from iris_api.threads import ThreadContainer, thread_registry_scope
 from iris_controller import controller as controllers
 from iris_controller.controller import Controller, ControllerConfig
 from iris_controller.rows import PoolSpec
+from iris_controller.rules import Rules
 
 __all__ = ["World"]
 
@@ -48,7 +49,7 @@ class World:
         self.controller: Controller | None = None
         self.process: Process | None = None
         self.ready_since: float | None = None
-        self.pools = (PoolSpec(name="fixed", resources=None, max=8),)
+        self.rules = Rules(pools=(PoolSpec(name="fixed", resources=None, max=8),))
         self.faults = Faults(self)
         self.users: list[User] = []
         self._starts: dict[str, int] = {}
@@ -118,7 +119,7 @@ class World:
         store = SimStore(self.kernel, self.disk, directory / "iris.sqlite", self.checks.committed)
         process.kept.append(store)
         config = ControllerConfig(
-            cluster="sim", host=_HOST, port=PORT, state=directory, token=self.token, pools=self.pools
+            cluster="sim", host=_HOST, port=PORT, state=directory, token=self.token, rules=self.rules
         )
         controller = Controller(config, threads=ThreadContainer("controller"), store=store)
         controller.start()
