@@ -12,7 +12,7 @@ from iris_api.testing.sim import Kernel, Process
 from iris_controller.rows import Row
 from iris_controller.state import Changes
 from iris_controller.store import Store
-from iris_controller.store.sql import SqlStore
+from iris_controller.store.opening import open_store
 
 __all__ = ["Disk", "SimLock", "SimStore"]
 
@@ -31,25 +31,25 @@ class Disk:
 class SimStore(Store):
     """The real store of one controller process. `committed` sees what has become durable."""
 
-    def __init__(self, kernel: Kernel, disk: Disk, path: Path, committed: Callable[[Changes], None]) -> None:
+    def __init__(
+        self, kernel: Kernel, disk: Disk, directory: Path, committed: Callable[[Changes], None]
+    ) -> None:
         self._kernel, self._disk, self._committed = kernel, disk, committed
-        self._store = SqlStore(path)
+        self._store = open_store(directory)
         self._dice = kernel.random("disk")
-        self._landed = False
         self.check_every = self._store.check_every
 
     def load(self) -> Sequence[Row]:
         return self._store.load()
 
     def commit(self, changes: Changes) -> None:
-        self._landed = False
         self._kernel.sleep(self._dice.uniform(0, self._disk.slow))
         if self._disk.full:
             raise PlatformError("the state could not be stored: database or disk is full")
         self._store.commit(changes)
-        self._landed = True
         self._committed(changes)
         if self._disk.lost and self._dice.random() < self._disk.lost:
+            self._store._session._commits -= 1  # it was not told that its COMMIT was carried out
             raise PlatformError("the state could not be stored: server closed the connection unexpectedly")
         self._kernel.sleep(self._dice.uniform(0, 0.001))
 
@@ -57,7 +57,7 @@ class SimStore(Store):
         self._kernel.sleep(self._dice.uniform(0, self._disk.slow))
         if self._disk.lost and self._dice.random() < self._disk.lost:
             raise PlatformError("the state cannot be read: no connection to the server")
-        return self._landed or self._store.settle()
+        return self._store.settle()
 
     def check(self) -> None:
         self._store.check()

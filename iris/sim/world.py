@@ -116,7 +116,7 @@ class World:
 
     def _start_controller(self, process: Process) -> None:
         directory = self.directory / _HOST
-        store = SimStore(self.kernel, self.disk, directory / "iris.sqlite", self.checks.committed)
+        store = SimStore(self.kernel, self.disk, directory, self.checks.committed)
         process.kept.append(store)
         config = ControllerConfig(
             cluster="sim", host=_HOST, port=PORT, state=directory, token=self.token, rules=self.rules
