@@ -17,20 +17,14 @@ __all__ = ["make_app"]
 _MODULE: Final = "iris_api.rpc.cluster_connect"
 
 
-def make_app(services: dict[str, object], bundles: BundleApp, loop: ControlLoop) -> ASGIApp:
-    """`services` by their name in the proto file. The control loop starts with the first request, which
-    is the controller's own: only then is there an event loop to start it on."""
+def make_app(services: dict[str, object], bundles: BundleApp, loop: ControlLoop) -> RpcApp:
+    """`services` by their name in the proto file. The control loop starts with the first look at its
+    health, which is the controller's own: only then is there an event loop to start it on."""
     methods = {}
     for name, service in services.items():
         methods.update(service_methods(name, service, cluster_pb2.DESCRIPTOR))
     routes: dict[str, ASGIApp] = {"/bundles/": bundles, "/health": _Health(loop)}
-    app = RpcApp(methods, connect_fallback(_MODULE, services), routes=routes)
-
-    async def started(scope: Scope, receive: Receive, send: Send) -> None:
-        loop.start()
-        await app(scope, receive, send)
-
-    return started
+    return RpcApp(methods, connect_fallback(_MODULE, services), routes=routes)
 
 
 class _Health:
@@ -40,6 +34,7 @@ class _Health:
         self._loop = loop
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._loop.start()
         trouble = self._loop.trouble()
         body = {"status": "unhealthy", "reason": trouble} if trouble else {"status": "ok"}
         status = 503 if trouble else 200

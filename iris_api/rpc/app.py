@@ -9,7 +9,7 @@ import asyncio
 import logging
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from attrs import frozen
 from google.protobuf.descriptor import FileDescriptor
@@ -20,7 +20,7 @@ from iris_api.errors import Refused
 from iris_api.rpc.asgi import ASGIApp, Receive, Scope, Send, read_body, send_refusal, send_reply
 from iris_api.rpc.watch import DisconnectWatch
 
-__all__ = ["Method", "RpcApp", "service_methods", "timeout_of"]
+__all__ = ["CutOff", "Method", "RpcApp", "answer", "service_methods", "timeout_of"]
 
 _PROTO: Final = b"application/proto"
 _LIMIT: Final = 64 * 1024 * 1024
@@ -47,9 +47,17 @@ def service_methods(service_name: str, service: object, file: FileDescriptor) ->
     return methods
 
 
+class CutOff(Protocol):
+    """Why a handler may have been cancelled: its client has gone, or its time was over."""
+
+    gone: bool
+    expired: bool
+    seconds: float | None
+
+
 class RpcApp:
     """An ASGI application of methods by path, of `routes` by path or path prefix, and a `fallback` for
-    calls in another form than binary unary."""
+    calls in another form than binary unary. `limit`: bytes of a request."""
 
     def __init__(
         self,
@@ -64,7 +72,10 @@ class RpcApp:
         self._make_fallback = fallback
         self._fallback: ASGIApp | None = None
         self._routes = dict(routes or {})
-        self._limit = limit
+        self.limit = limit
+
+    def method(self, path: str) -> Method | None:
+        return self._methods.get(path)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["path"]
@@ -95,10 +106,14 @@ class RpcApp:
 
     async def _answer(self, method: Method, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            body = await read_body(receive, self._limit)
+            body = await read_body(receive, self.limit)
             if body is None:
                 return
-            reply = await _run(method, body, timeout_of(scope), receive, scope["path"])
+            watch = DisconnectWatch(receive, timeout_of(scope))
+            try:
+                reply = await answer(method, body, scope["path"], watch)
+            finally:
+                watch.end()
         except Refused as refusal:
             await send_refusal(send, refusal.code, refusal.message)
             return
@@ -106,16 +121,13 @@ class RpcApp:
             await send_reply(send, 200, _PROTO, (reply.SerializeToString(),))
 
 
-async def _run(
-    method: Method, body: bytes | bytearray, seconds: float | None, receive: Receive, path: str
-) -> Message | None:
-    """The reply; None if the client has gone."""
+async def answer(method: Method, body: bytes | bytearray, path: str, watch: CutOff) -> Message | None:
+    """The reply to an encoded request; None if the client has gone. Raises Refused."""
     try:
-        request = method.request_type.FromString(bytes(body))
+        request = method.request_type.FromString(body)  # type: ignore[arg-type]  # any buffer will do
     except DecodeError as error:
         name = method.request_type.DESCRIPTOR.name
         raise Refused("invalid_argument", f"the request is no {name}") from error
-    watch = DisconnectWatch(receive, seconds)
     try:
         return await method.handler(request)
     except Refused:
@@ -126,11 +138,9 @@ async def _run(
     except Exception as error:
         _log.exception("%s failed", path)
         raise Refused("internal", f"{path} failed: {type(error).__name__}: {error}") from error
-    finally:
-        watch.end()
 
 
-def _check_cut_off(watch: DisconnectWatch, path: str, error: BaseException) -> None:
+def _check_cut_off(watch: CutOff, path: str, error: BaseException) -> None:
     """Raise what a cancelled handler means for a client that is still there."""
     if watch.expired:
         raise Refused("deadline_exceeded", f"{path} did not end within {watch.seconds:.2f} s") from error

@@ -77,13 +77,13 @@ def serve(
 def _uvicorn(app: ASGIApp, host: str, port: int, grace: float, protocol: type[BoundedProtocol] | None) -> Any:
     import uvicorn
 
-    from iris_api.rpc.protocol import BoundedProtocol
+    from iris_api.rpc.direct import DirectProtocol
 
     config = uvicorn.Config(
         app,
         host=host,
         port=port,
-        http=protocol or BoundedProtocol,
+        http=protocol or DirectProtocol,
         ws="none",
         lifespan="off",
         interface="asgi3",

@@ -8,7 +8,9 @@ from iris_api.credentials import Token, new_token
 from iris_api.rpc import cluster_pb2 as pb
 from iris_api.rpc.app import RpcApp, service_methods
 from iris_api.rpc.client import RpcClient
+from iris_api.rpc.direct import DirectProtocol
 from iris_api.rpc.fallback import connect_fallback
+from iris_api.rpc.protocol import BoundedProtocol
 from iris_api.rpc.serving import Server, serve
 from iris_api.threads import ThreadContainer
 from tests.rpc.service import Endpoints, health
@@ -39,9 +41,19 @@ def app(service: Endpoints) -> RpcApp:
     )
 
 
-@pytest.fixture
-def server(app: RpcApp, threads: ThreadContainer, token: Token) -> Server:
-    return serve(app, host="127.0.0.1", port=0, threads=threads, name="rpc", token=token, grace=0.2)
+@pytest.fixture(params=[DirectProtocol, BoundedProtocol])
+def server(app: RpcApp, threads: ThreadContainer, token: Token, request: pytest.FixtureRequest) -> Server:
+    """Each test with and without the short way for the usual calls."""
+    return serve(
+        app,
+        host="127.0.0.1",
+        port=0,
+        threads=threads,
+        name="rpc",
+        token=token,
+        grace=0.2,
+        protocol=request.param,
+    )
 
 
 @pytest.fixture
