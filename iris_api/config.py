@@ -12,6 +12,7 @@ Each step raises ConfigError with all that it finds wrong, and nothing has been 
 from iris_api._config.parse import find_config, load_config, parse_config
 from iris_api._config.pools import BoundPool, bind_pools
 from iris_api._config.select import Selected, Selection, load_selection, select
+from iris_api._config.state import StateConfig
 from iris_api._config.structure import structure_table
 from iris_api._config.toml import to_toml
 from iris_api._config.values import ClusterConfig, Config, ControllerConfig, PluginTable, PoolConfig
@@ -25,6 +26,7 @@ __all__ = [
     "PoolConfig",
     "Selected",
     "Selection",
+    "StateConfig",
     "bind_pools",
     "find_config",
     "load_config",

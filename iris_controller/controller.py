@@ -8,7 +8,7 @@ import logging
 import socket
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -26,17 +26,18 @@ from iris_controller.logs import LogStore
 from iris_controller.loop import ControlLoop
 from iris_controller.polls import Polls
 from iris_controller.restore import restore
+from iris_controller.retention import Retention
 from iris_controller.rows import PoolSpec
 from iris_controller.rules import Rules
 from iris_controller.service import ControllerService
 from iris_controller.state import State
-from iris_controller.store import MemoryStore, Store
+from iris_controller.store import MemoryStore, StateLost, Store
 from iris_controller.store.lock import StateLock
 from iris_controller.wakes import Wakes
 from iris_controller.web import make_app
 from iris_controller.workers_service import WorkersService
 
-__all__ = ["Controller", "ControllerConfig", "PoolSpec", "Rules"]
+__all__ = ["Controller", "ControllerConfig", "PoolSpec", "Retention", "Rules", "StateLost"]
 
 _log = logging.getLogger("iris.controller")
 _READY: Final = 15.0  # seconds for the first turn of the control loop
@@ -56,6 +57,7 @@ class ControllerConfig:
     database: str = ""
     token: Token | None = None
     rules: Rules = field(factory=Rules)
+    retention: Retention = field(factory=Retention)
     log_quota: int = 64 * 2**20  # bytes an attempt
     absence: float = 3600.0
 
@@ -69,13 +71,16 @@ class Controller:
         *,
         threads: ThreadContainer | None = None,
         store: Store | None = None,
+        lost: Callable[[StateLost], None] | None = None,
         clock: Clock = system_clock,
     ) -> None:
-        """`store` replaces the one that `config.state` asks for."""
+        """`store` replaces the one that `config.state` asks for. `lost` is called, on the event loop, when
+        another controller has the state: this one then only refuses, and is to be stopped."""
         owner = threads if threads is not None else get_thread_registry().container
         self._config = config
         self._threads = owner.child(f"controller-{config.cluster}")
         self._given_store = store
+        self._lost = lost
         self._clock = clock
         self._stack = contextlib.ExitStack()
         self._server: Server | None = None
@@ -114,17 +119,20 @@ class Controller:
         lock, store = self._open()
         rows = restore(store.load(), self._clock())
         wakes = Wakes(self._polls, EndpointVersions(int(self._clock().wall * 1000)))
+        writer = self._threads.spawn_executor(1, "store")
         loop = self._loop = ControlLoop(
             State(rows),
             store,
             rules=self._config.rules,
-            executor=self._threads.spawn_executor(1, "store"),
+            executor=writer,
             merged=wakes.merged,
+            lost=self._lost,
             clock=self._clock,
         )
         server = self._server = self._serve(loop, wakes)
         if lock is not None:
             lock.note(server.address)
+        writer.submit(store.note, server.address).result(_READY)
         _await_ready(server, self._config.host)
 
     def _open(self) -> tuple[StateLock | None, Store]:

@@ -39,6 +39,9 @@ class Core:
 
     @property
     def state(self) -> State:
+        """Raises Refused once it is another controller's: what is here could be old."""
+        if self.loop.ended:
+            raise Refused("unavailable", self.loop.ended)
         return self.loop.state
 
     def now(self) -> Now:

@@ -59,6 +59,7 @@ class ControlLoop:
         self._executor = executor
         self._merged = merged
         self._lost = lost
+        self.ended = ""  # why this controller has no state any more
         self._unsettled: tuple[Draft, Changes] | None = None
         self._stored = self.clock().mono  # when the store was last heard of
         self._deaf = False  # has a turn failed since which nobody could be heard?
@@ -137,7 +138,7 @@ class ControlLoop:
 
     def _give_up(self, error: StateLost) -> None:
         self._closing = True
-        self._trouble = f"this controller has ended: {error}"
+        self.ended = self._trouble = f"this controller has ended: {error}"
         self._refuse(self._take(), Refused("unavailable", self._trouble))
         if self._lost is not None:
             self._lost(error)

@@ -28,11 +28,18 @@ def up(config: Path | None) -> None:
 
     loaded = load_config(config)
     wait_for_signal = catch_signals()
-    cluster = Cluster.durable(loaded)
+    losses: list[Exception] = []
+
+    def lost(error: Exception) -> None:
+        losses.append(error)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    cluster = Cluster.durable(loaded, lost=lost)
     cluster.start()
     click.echo(f"Cluster {loaded.cluster.name!r} is up: controller at {cluster.address}")
     click.echo(f"  config: {loaded.source or 'none, all defaults'}")
-    click.echo(f"  state:  {loaded.controller.state}")
+    state = loaded.controller.state
+    click.echo(f"  state:  {state.directory}{f', rows in {state.database}' if state.database else ''}")
     click.echo(f"  pools:  {', '.join(loaded.pools)}")
     click.echo(f"  try:    iris run --controller {cluster.address} -- echo hello")
     click.echo("Ctrl+C ends it.")
@@ -42,6 +49,8 @@ def up(config: Path | None) -> None:
         click.echo("Ending tasks, workers and controller ...")
         cluster.stop()
         click.echo("All gone.")
+    if losses:
+        raise losses[0]
 
 
 def catch_signals() -> Callable[[], object]:

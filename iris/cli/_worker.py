@@ -50,7 +50,7 @@ def worker(
         select(loaded),
         controller=connection.address,
         token=connection.token,
-        directory=directory or loaded.controller.state / f"worker-{identity}",
+        directory=directory or loaded.controller.state.directory / f"worker-{identity}",
         survives=worker_id is not None,
         threads=get_thread_registry().container.child("worker"),
     )

@@ -17,7 +17,7 @@ from attrs import evolve
 from iris.client.connection import disconnect
 from iris.cluster.host import STOP, WorkerHost
 from iris.cluster.strays import end_strays
-from iris_api.config import BoundPool, Config, Selection, bind_pools, load_config, select
+from iris_api.config import BoundPool, Config, Selection, StateConfig, bind_pools, load_config, select
 from iris_api.context import Context
 from iris_api.credentials import (
     Token,
@@ -35,6 +35,7 @@ from iris_api.threads import ThreadContainer, get_thread_registry
 if TYPE_CHECKING:
     from iris_controller.controller import Controller
     from iris_controller.pools import Pool
+    from iris_controller.retention import Retention
 
 __all__ = ["Cluster"]
 
@@ -52,14 +53,17 @@ class Cluster:
         state: Path | None,
         plugins: Plugins | None = None,
         threads: ThreadContainer | None = None,
+        lost: Callable[[Exception], None] | None = None,
     ) -> None:
-        """`state` None: everything is kept in a temporary directory and ends with the cluster.
+        """`state` None: everything is kept in a temporary directory and ends with the cluster. `lost` is
+        called when another controller has taken the state: the cluster is then to be stopped.
 
         Raises ConfigError with all that is wrong, before anything starts.
         """
         self._config = config
         self._selection: Selection = select(config, plugins)
         self._state = state
+        self._lost = lost
         owner = threads if threads is not None else get_thread_registry().container
         self._threads = owner.child(f"cluster-{config.cluster.name}")
         self._undo: list[Callable[[], object]] = []
@@ -81,9 +85,15 @@ class Cluster:
         return cls(evolve(loaded, pools=pools, controller=own_port), state=None, threads=threads)
 
     @classmethod
-    def durable(cls, config: Config, *, threads: ThreadContainer | None = None) -> Cluster:
+    def durable(
+        cls,
+        config: Config,
+        *,
+        threads: ThreadContainer | None = None,
+        lost: Callable[[Exception], None] | None = None,
+    ) -> Cluster:
         """A cluster that goes on where it was when it is started again on the same state directory."""
-        return cls(config, state=config.controller.state, threads=threads)
+        return cls(config, state=config.controller.state.directory, threads=threads, lost=lost)
 
     def start(self) -> None:
         """Start the controller and have its pools filled; returns when the controller serves.
@@ -132,11 +142,14 @@ class Cluster:
                 host=listen.host,
                 port=listen.port,
                 state=self._state,
+                database=listen.state.database if self._state is not None else "",
+                retention=_retention(listen.state),
                 token=self.token,
                 rules=Rules(pools=pools, grace=listen.worker_grace),
                 absence=listen.absence,
             ),
             threads=self._threads.child("controller"),
+            lost=self._lost,
         )
         controller.start()
         self._undo.append(lambda: controller.stop(min(self._patience, 5.0)))
@@ -192,6 +205,14 @@ def _kept_token(path: Path) -> Token:
         except OSError as error:
             raise PlatformError(f"the state directory {path.parent} cannot be used: {error}") from error
     return found
+
+
+def _retention(kept: StateConfig) -> Retention:
+    from iris_controller.retention import Retention
+
+    return Retention(
+        ended=kept.keep_ended, age=kept.keep_for, bundles=kept.keep_bundles, log_bytes=kept.max_logs
+    )
 
 
 def _close(platforms: Mapping[str, Platform]) -> None:

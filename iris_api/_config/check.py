@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from iris_api._config.paths import join
+from iris_api._config.state import check_state
 from iris_api._config.values import Config, ControllerConfig, PoolConfig
 from iris_api.errors import InvalidSpec
 from iris_api.ids import check_label
@@ -24,6 +25,7 @@ def check(config: Config) -> Iterator[str]:
     yield from _label(config.cluster.name, "cluster.name", "cluster name")
     yield from _listen(config.controller.listen)
     yield from _spans(config.controller)
+    yield from check_state(config.controller.state, "controller.state")
     for name in config.platforms:
         yield from _label(name, join("platforms", name), "platform name")
     for name, pool in config.pools.items():

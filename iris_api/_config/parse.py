@@ -100,8 +100,9 @@ def parse_draft(text: str, source: Path | None = None) -> Draft:
 
 def _located(config: Config) -> Config:
     base = config.source.parent if config.source else Path.cwd()
-    state = base / config.controller.state.expanduser()
-    return attrs.evolve(config, controller=attrs.evolve(config.controller, state=state))
+    state = config.controller.state
+    located = attrs.evolve(state, directory=base / state.directory.expanduser())
+    return attrs.evolve(config, controller=attrs.evolve(config.controller, state=located))
 
 
 def _toml(text: str, source: str) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from attrs import Factory, field, frozen
 
+from iris_api._config.state import StateConfig, state_of
 from iris_api.resources import ResourceSpec
 
 __all__ = ["ClusterConfig", "Config", "ControllerConfig", "PluginTable", "PoolConfig"]
@@ -27,13 +28,12 @@ class ClusterConfig:
 
 @frozen(kw_only=True)
 class ControllerConfig:
-    """``[controller]``. `listen` is "host:port", port 0 picks one. `state` is the directory of the
-    database, logs and bundles; of a file that was read it is absolute. `worker_grace`: seconds of silence
+    """``[controller]``. `listen` is "host:port", port 0 picks one. `worker_grace`: seconds of silence
     after which a worker is lost, and what it ran is tried elsewhere. `absence`: seconds for which workers
     go on while the controller is away."""
 
     listen: str = "127.0.0.1:10000"
-    state: Path = Path("iris-state")
+    state: StateConfig = field(factory=StateConfig, converter=state_of)
     worker_grace: float = 30.0
     absence: float = 3600.0
 

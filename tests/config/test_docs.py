@@ -7,13 +7,14 @@ from typing import Any
 import attrs
 import pytest
 
-from iris_api.config import ClusterConfig, Config, ControllerConfig, PoolConfig, parse_config
-from iris_api.resources import ResourceSpec
+from iris_api.config import ClusterConfig, Config, ControllerConfig, PoolConfig, StateConfig, parse_config
+from iris_api.resources import ResourceSpec, parse_memory
 
 PAGE = Path(__file__).parents[2].joinpath("docs", "config.md").read_text()
 TABLES = {
     "cluster": ClusterConfig,
     "controller": ControllerConfig,
+    "controller.state": StateConfig,
     "pools.<name>": PoolConfig,
     "pools.<name>.resources": ResourceSpec,
 }
@@ -41,7 +42,11 @@ def test_the_defaults_in_the_reference_hold() -> None:
     config = Config()
     assert rows["cluster.name"] == config.cluster.name
     assert rows["controller.listen"] == config.controller.listen
-    assert Path(rows["controller.state"]) == config.controller.state
+    state = config.controller.state
+    assert Path(rows["controller.state.directory"]) == state.directory
+    kept = (rows[f"controller.state.{key}"] for key in ("keep_ended", "keep_for", "keep_bundles"))
+    assert [float(value) for value in kept] == [state.keep_ended, state.keep_for, state.keep_bundles]
+    assert parse_memory(rows["controller.state.max_logs"]) == state.max_logs
     assert float(rows["controller.worker_grace"]) == config.controller.worker_grace
     assert float(rows["controller.absence"]) == config.controller.absence
     assert (rows["transport.kind"], rows["resolver.kind"]) == (config.transport.kind, config.resolver.kind)

@@ -6,7 +6,7 @@ from pathlib import Path
 import attrs
 import pytest
 
-from iris_api.config import ClusterConfig, Config, ControllerConfig, PoolConfig
+from iris_api.config import ClusterConfig, Config, ControllerConfig, PoolConfig, StateConfig
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ["iris", "iris_api", "iris_actor", "iris_controller", "iris_worker"]
@@ -14,10 +14,11 @@ PACKAGES = ["iris", "iris_api", "iris_actor", "iris_controller", "iris_worker"]
 NOT_USE = (
     "iris_api/_config/parse.py",
     "iris_api/_config/check.py",
+    "iris_api/_config/state.py",
     "iris_api/_config/values.py",
     "iris/cli/_config.py",
 )
-CLASSES = [Config, ClusterConfig, ControllerConfig, PoolConfig]
+CLASSES = [Config, ClusterConfig, ControllerConfig, PoolConfig, StateConfig]
 
 
 def _attributes_read() -> set[str]:

@@ -10,6 +10,7 @@ from iris_api.config import (
     ControllerConfig,
     PluginTable,
     PoolConfig,
+    StateConfig,
     load_config,
     parse_config,
 )
@@ -71,7 +72,7 @@ def test_every_key_is_read(tmp_path: Path) -> None:
     )
     assert parse_config(FULL, tmp_path / "iris.toml") == Config(
         cluster=ClusterConfig(name="research"),
-        controller=ControllerConfig(listen="0.0.0.0:9000", state=tmp_path / "data"),
+        controller=ControllerConfig(listen="0.0.0.0:9000", state=StateConfig(directory=tmp_path / "data")),
         platforms={"cloud": PluginTable("gcp", {"project": "my-project"})},
         pools={"cpu": pool},
         transport=PluginTable("quic", {"streams": 4}),
@@ -162,20 +163,77 @@ def test_what_is_not_utf8_cannot_be_read(tmp_path: Path) -> None:
 def test_state_is_relative_to_the_file(tmp_path: Path) -> None:
     (tmp_path / "sub").mkdir()
     (tmp_path / "sub" / "my.toml").write_text('[controller]\nstate = "data"\n')
-    assert load_config("sub/my.toml").controller.state == tmp_path / "sub" / "data"
+    assert load_config("sub/my.toml").controller.state.directory == tmp_path / "sub" / "data"
 
 
 def test_state_without_a_file_is_relative_to_the_working_directory(tmp_path: Path) -> None:
-    assert load_config().controller.state == tmp_path / "iris-state"
+    assert load_config().controller.state.directory == tmp_path / "iris-state"
+
+
+def test_state_may_be_a_table() -> None:
+    text = """
+    [controller.state]
+    directory = "/var/iris"
+    database = "postgresql://iris@db.example:5432/iris?sslmode=verify-full"
+    keep_ended = 100
+    keep_for = 3600
+    keep_bundles = 60
+    max_logs = "1GB"
+    """
+    assert parse_config(text).controller.state == StateConfig(
+        directory=Path("/var/iris"),
+        database="postgresql://iris@db.example:5432/iris?sslmode=verify-full",
+        keep_ended=100,
+        keep_for=3600.0,
+        keep_bundles=60.0,
+        max_logs=10**9,
+    )
+
+
+@pytest.mark.parametrize("url", ["mysql://h/d", "sqlite:///x", "postgres://h/d", "/var/db", "postgresql:d"])
+def test_a_database_of_another_kind_is_refused(url: str) -> None:
+    assert _problems(f'controller.state.database = "{url}"') == (
+        f"controller.state.database: '{url}' is not allowed: give 'postgresql://user@host/database', "
+        "or leave it out for SQLite in the state directory",
+    )
+
+
+@pytest.mark.parametrize("url", ["postgresql://me:hush@h/d", "postgresql://h/d?user=me&password=hush"])
+def test_a_password_in_the_url_of_the_database_is_refused(url: str) -> None:
+    (problem,) = _problems(f'controller.state.database = "{url}"')
+    assert problem.startswith("controller.state.database: a password does not belong in this file: put it in")
+    assert "hush" not in problem
+
+
+def test_no_error_shows_the_password_of_another_database() -> None:
+    (problem,) = _problems('controller.state.database = "mysql://me:hush@h/d"')
+    assert "'mysql://...@h/d' is not allowed" in problem
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("keep_ended = -1", "keep_ended: expected 0 or more, got -1"),
+        ("keep_for = -0.5", "keep_for: expected seconds, 0 or more, got -0.5"),
+        ("keep_for = inf", "keep_for: expected seconds, 0 or more, got inf"),
+        ("keep_bundles = 59", "keep_bundles: expected seconds, 60 or more, got 59"),
+        ("keep_logs = 1", "keep_logs: unknown key; did you mean 'keep_for'?"),
+    ],
+)
+def test_a_bad_retention_is_refused(line: str, problem: str) -> None:
+    (found,) = _problems(f"[controller.state]\n{line}\n")
+    assert found.startswith(f"controller.state.{problem.partition(';')[0]}")
 
 
 def test_an_absolute_state_stays() -> None:
-    assert parse_config('[controller]\nstate = "/var/iris"\n').controller.state == Path("/var/iris")
+    assert parse_config('[controller]\nstate = "/var/iris"\n').controller.state.directory == Path("/var/iris")
 
 
 def test_state_may_start_at_home(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/me")
-    assert parse_config('[controller]\nstate = "~/iris"\n').controller.state == Path("/home/me/iris")
+    assert parse_config('[controller]\nstate = "~/iris"\n').controller.state.directory == Path(
+        "/home/me/iris"
+    )
 
 
 @pytest.mark.parametrize(
@@ -230,7 +288,7 @@ def test_a_bad_span_is_refused(text: str, problem: str) -> None:
         ("platforms.x = 1", "platforms.x: expected a table, got 1"),
         ("cluster = 1", "cluster: expected a table, got 1"),
         ("cluster.name = 1", "cluster.name: expected a text, got 1"),
-        ("controller.state = 1", "controller.state: expected a path, got 1"),
+        ("controller.state = 1", "controller.state: expected a path or a table, got 1"),
         ("transport = 'http'", "transport: expected a table, got 'http'"),
         ("transport.kind = 1", "transport.kind: expected a text, got 1"),
     ],
