@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import shutil
 import socket
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,6 +17,7 @@ from attrs import field, frozen
 from iris_api.credentials import Token
 from iris_api.errors import PlatformError
 from iris_api.rpc.serving import Server, serve
+from iris_api.temporary import make_directory
 from iris_api.threads import ThreadContainer, get_thread_registry
 from iris_controller.bundles import BundleApp, BundleStore
 from iris_controller.clock import Clock, system_clock
@@ -137,9 +138,8 @@ class Controller:
 
     def _open(self) -> tuple[StateLock | None, Store]:
         if self._config.state is None:
-            temporary = tempfile.TemporaryDirectory(prefix="iris-controller-", ignore_cleanup_errors=True)
-            self._stack.callback(temporary.cleanup)
-            self._directory = Path(temporary.name)
+            self._directory = make_directory("controller")
+            self._stack.callback(shutil.rmtree, self._directory, ignore_errors=True)
             return None, self._given_store or MemoryStore()
         self._directory = self._config.state
         try:

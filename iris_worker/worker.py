@@ -17,6 +17,7 @@ from iris_api.rpc import cluster_pb2 as pb
 from iris_api.rpc.client import RpcClient
 from iris_api.threads import ThreadContainer, get_thread_registry
 from iris_worker.attempts import Attempts
+from iris_worker.claim import Claim
 from iris_worker.config import WorkerConfig
 from iris_worker.contact import Contact
 from iris_worker.logs import LogPusher
@@ -54,9 +55,12 @@ class Worker:
         self._trouble = ""
         self._said_at = -_QUIET
         self._evicted = ""
+        self._claim: Claim | None = None
 
     def start(self) -> None:
-        """Take over what an earlier process with this id left, then serve. Returns at once."""
+        """Take over what an earlier process with this id left, then serve. Returns at once. Raises
+        PlatformError where that process still runs."""
+        self._claim = Claim(self.config.directory)
         self._attempts.adopt()
         self._threads.spawn_loop(self._pusher.run, name="logs", on_stop=self._pusher.wake)
         self._threads.spawn_loop(self._push, name="push", on_stop=self._changed.set)
@@ -82,6 +86,8 @@ class Worker:
         for client in (self._pull_rpc, self._push_rpc, self._logs_rpc):
             client.close()
         self._threads.stop(max(0.5, deadline - time.monotonic()))
+        if self._claim is not None:
+            self._claim.release()
 
     def _say_goodbye(self) -> None:
         request = self._attempts.observe()
@@ -97,7 +103,7 @@ class Worker:
         failures = 0
         while self.is_alive() and not stop.is_set():
             request = self._attempts.observe()
-            request.hold_ms = int(_HOLD * 1000)
+            request.hold_ms = 0 if failures else int(_HOLD * 1000)  # a first word shows that all is well
             reply = self._call(self._pull_rpc, request, _HOLD + _ANSWER)
             if reply is None:
                 if why := self._contact.miss():

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import tempfile
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,6 +30,7 @@ from iris_api.credentials import (
 from iris_api.errors import PlatformError
 from iris_api.platform import Platform
 from iris_api.plugins import Plugins
+from iris_api.temporary import make_directory
 from iris_api.threads import ThreadContainer, get_thread_registry
 
 if TYPE_CHECKING:
@@ -122,9 +123,9 @@ class Cluster:
         self._threads.stop(timeout=2.0 if wait else _HURRY)
 
     def _temporary_directory(self) -> Path:
-        directory = tempfile.TemporaryDirectory(prefix="iris-", ignore_cleanup_errors=True)
-        self._undo.append(directory.cleanup)
-        return Path(directory.name)
+        directory = make_directory("cluster")
+        self._undo.append(lambda: shutil.rmtree(directory, ignore_errors=True))
+        return directory
 
     def _start_controller(self) -> None:
         from iris_controller.controller import Controller, ControllerConfig

@@ -3,12 +3,12 @@
 import os
 
 LAUNCH = "launch"  # fields separated by NUL; the supervisor removes it
-CONTROL = "control"  # FIFO to the supervisor: "stop <grace>\n"
+CONTROL = "control"  # FIFO to the supervisor: "stop <grace>\n", "worker <pid> <start time>\n", "alone\n"
 WAKE = "wake"  # FIFO to the worker: a byte says that the spool has grown
 SPOOL = "spool"  # "<unix microseconds> <o|e> <line>\n", the line's bytes as they came
 OWNER = "owner"  # "<pid> <start time>" of the supervisor
 NOTE = "note"  # "<exit kind>\n<message>", where the task could say more than a code
-EXIT = "exit"  # "<key> <number>\n" each; there once all of the attempt is gone
+EXIT = "exit"  # "<key> <value>\n" each; there once all of the attempt is gone
 CALL = "call"  # "<python version>\n<pickle>"
 TOKEN = "token"  # noqa: S105  a file name
 LOG = "supervisor.log"

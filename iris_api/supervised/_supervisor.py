@@ -11,18 +11,26 @@ import time
 from iris_api.supervised import _files as files
 from iris_api.supervised._spool import Spool, Stream
 
+TYPE_CHECKING = False  # of typing, whose import would delay the task
+if TYPE_CHECKING:
+    from iris_api.supervised._lease import Watch
+
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
+_POLLIN = 1
 _SIGKILL, _SIGPIPE, _SIGTERM, _SIGCONT, _SIGXFSZ = 9, 13, 15, 18, 25
 _GIVE_UP = 10.0  # seconds to end what is left of an attempt, before it is reported as left
 _BOUND_GRACE = 1.0  # seconds that a task has when it ends because its worker has
+_LEASE_GRACE = 3.0  # seconds that it has when its lease is over
 
 
 class Launch:
-    """What is to run. `fault` is the exit kind if it cannot be started; `bound`: it ends with the worker."""
+    """What is to run. `fault` is the exit kind if it cannot be started; `bound`: it ends with the worker.
+    `worker`: pid and start time. `lease`: grace, absence, and the controller's host and port."""
 
     def __init__(self, data: bytes) -> None:
-        cwd, limit, bound, fault, count, *rest = data.split(b"\0")
+        cwd, limit, bound, fault, worker, lease, count, *rest = data.split(b"\0")
         self.cwd, self.limit, self.bound, self.fault = cwd, int(limit), bound == b"1", fault
+        self.worker, self.lease = worker.split(), lease.split()
         self.argv = rest[: int(count)]
         self.env = dict(pair.split(b"=", 1) for pair in rest[int(count) :])
 
@@ -90,6 +98,7 @@ class Supervisor:
         self._streams = {out.fd: out, err.fd: err}
         self._memory = 0  # KiB, of the largest process
         self._stopped = False
+        self._why = ""
         self._kill_at: float | None = None
         self._children, wakeup = os.pipe()
         for fd in (self._children, wakeup):
@@ -99,6 +108,8 @@ class Supervisor:
         self._poll = select.poll()
         for fd in (self._children, self._control, *self._streams, *((0,) if launch.bound else ())):
             self._poll.register(fd, select.POLLIN)
+        self._lease = _watch(launch.lease) if launch.lease else None
+        self._serve(*launch.worker)
 
     def run(self) -> None:
         while not self._reap():
@@ -106,26 +117,53 @@ class Supervisor:
         self._end()
 
     def _step(self) -> None:
-        left = None if self._kill_at is None else max(0.0, self._kill_at - time.monotonic()) * 1000 + 1
-        ready = dict(self._poll.poll(left))
+        ready = dict(self._poll.poll(self._patience()))
         for fd in self._streams.keys() & ready.keys():
             if not self._streams[fd].pump():
                 self._poll.unregister(fd)  # its end
         if self._reap():  # before any command: what has ended by itself was not stopped
             return
+        if self._lease is not None and self._lease.fd in ready:
+            self._serve()
         if self._control in ready:
             self._obey()
         if 0 in ready:  # the worker's end of the pipe is gone, and the worker with it
             self._poll.unregister(0)
             self._stop(_BOUND_GRACE)
+        if self._lease is not None and not self._stopped and (why := self._lease.look()):
+            self._why = why
+            self._stop(_LEASE_GRACE)
         if self._kill_at is not None and time.monotonic() >= self._kill_at:
             self._kill_at = None
             self._task.signal(_SIGKILL)
 
+    def _patience(self) -> "float | None":
+        """Milliseconds until something is to be done though nothing has come."""
+        kill = None if self._kill_at is None else self._kill_at - time.monotonic()
+        look = None if self._lease is None or self._stopped else self._lease.left()
+        spans = [span for span in (kill, look) if span is not None]
+        return max(0.0, min(spans)) * 1000 + 1 if spans else None
+
+    def _serve(self, *worker: bytes) -> None:
+        """`worker`, or nobody, follows this attempt now."""
+        if self._lease is None:
+            return
+        if self._lease.fd is not None:
+            self._poll.unregister(self._lease.fd)
+        self._lease.release()
+        if worker:
+            self._lease.serve(*worker)
+        if self._lease.fd is not None:
+            self._poll.register(self._lease.fd, _POLLIN)
+
     def _obey(self) -> None:
         *commands, self._commands = (self._commands + os.read(self._control, 4096)).split(b"\n")
         for command in commands:
-            self._stop(float(command.split()[1]))
+            word, *given = command.split()
+            if word == b"stop":
+                self._stop(float(given[0]))
+            else:
+                self._serve(*given)
 
     def _stop(self, grace: float) -> None:
         if not self._stopped:
@@ -168,6 +206,7 @@ class Supervisor:
             "started": self._started,
             "ended": ended,
             "left": left,
+            "why": self._why,
         }
         text = "".join(f"{key} {value}\n" for key, value in record.items())
         files.write_atomically(f"{self._folder}/{files.EXIT}", text.encode())
@@ -202,8 +241,19 @@ def main(folder: str) -> None:
     owner = f"{os.getpid()} {files.start_time('self')}"
     files.write_atomically(f"{folder}/{files.OWNER}", owner.encode())
     os.unlink(path)  # noqa: PTH108  raises if a later worker has given this attempt up
+    parent = os.getppid()
     task = Task(folder, launch, libc)
     Supervisor(folder, launch, task).run()
+    if launch.bound and os.getppid() != parent:
+        _remove_all(folder)  # nobody will ask how it ended
+
+
+def _watch(lease: "list[bytes]") -> "Watch":
+    from iris_api.supervised._lease import Watch
+
+    grace, absence, *controller = lease
+    there = (controller[0].decode(), int(controller[1])) if controller else None
+    return Watch(float(grace), float(absence), there)
 
 
 def _parent(pid: int) -> bytes:
@@ -230,6 +280,17 @@ def _drain(fd: int) -> None:
     try:
         os.read(fd, 4096)
     except BlockingIOError:  # no child has changed
+        return
+
+
+def _remove_all(folder: str) -> None:
+    """The folder, and with the last of them the directory that they are in."""
+    import shutil
+
+    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        os.rmdir(os.path.dirname(folder))  # noqa: PTH106, PTH120
+    except OSError:  # others are there, or one of them was faster
         return
 
 

@@ -6,14 +6,15 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from attrs import frozen
 
 from iris_api.credentials import Token, write_token
-from iris_api.platform import Exit, ExitKind
+from iris_api.platform import Exit, ExitKind, Lease
 from iris_api.supervised import _files as files
 
-__all__ = ["Folder", "Owner", "Program", "SpoolReader"]
+__all__ = ["Folder", "Owner", "Program", "SpoolReader", "this_process"]
 
 _SOURCES = {b"o": "stdout", b"e": "stderr"}
 _SLICE = 1 << 20
@@ -21,7 +22,8 @@ _SLICE = 1 << 20
 
 @frozen(kw_only=True)
 class Program:
-    """What a supervisor starts. `fault` is the exit's kind if it cannot; `bound`: it ends with the worker."""
+    """What a supervisor starts. `fault` is the exit's kind if it cannot; `bound`: it ends with the worker.
+    `controller` is the address that the lease is about."""
 
     argv: Sequence[str]
     env: Mapping[str, str]
@@ -29,11 +31,33 @@ class Program:
     limit: int
     bound: bool
     fault: ExitKind
+    lease: Lease | None
+    controller: str
 
     def to_bytes(self) -> bytes:
-        head = (str(self.cwd), str(self.limit), str(int(self.bound)), self.fault.value, str(len(self.argv)))
+        head = (
+            str(self.cwd),
+            str(self.limit),
+            str(int(self.bound)),
+            self.fault.value,
+            this_process(),
+            self._lease(),
+            str(len(self.argv)),
+        )
         pairs = (f"{key}={value}" for key, value in self.env.items())
         return b"\0".join(os.fsencode(text) for text in (*head, *self.argv, *pairs))
+
+    def _lease(self) -> str:
+        if self.lease is None or self.bound:
+            return ""
+        parts = urlsplit(self.controller)
+        where = f" {parts.hostname} {parts.port}" if parts.hostname and parts.port else ""
+        return f"{self.lease.grace:f} {self.lease.absence:f}{where}"
+
+
+def this_process() -> str:
+    """How a supervisor is told who its worker is."""
+    return f"{os.getpid()} {files.start_time('self')}"
 
 
 @frozen
@@ -176,7 +200,8 @@ def _lines(records: list[bytes]) -> Iterator[tuple[int, str, str]]:
 
 
 def _exit(record: Mapping[str, str], kind: str, message: str) -> Exit:
-    peak, stopped = int(record["memory_peak"]), record["stopped"] == "1"
+    peak, stopped, why = int(record["memory_peak"]), record["stopped"] == "1", record.get("why", "")
+    message = why or message
     if left := int(record["left"]):
         message = f"{message} ({left} of its processes could not be ended)".strip()
     if "signal" in record:
@@ -185,7 +210,7 @@ def _exit(record: Mapping[str, str], kind: str, message: str) -> Exit:
             kind=ExitKind.SIGNALED,
             signal=number,
             memory_peak=peak,
-            message=message if left else "",
+            message=message if left or why else "",
             stopped=stopped,
         )
     code = int(record["code"])

@@ -7,7 +7,6 @@ import os
 import shutil
 import signal
 import sys
-import tempfile
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -17,8 +16,10 @@ import iris_api
 from iris_api.errors import PlatformError
 from iris_api.platform import ExitKind, Launch, LogSink, Runtime
 from iris_api.supervised.folder import Folder, Program
+from iris_api.supervised.processes import MARK, kill_strays
 from iris_api.supervised.sandbox import SupervisedSandbox
 from iris_api.supervised.watcher import Watcher
+from iris_api.temporary import make_directory
 from iris_api.threads import ThreadContainer
 
 __all__ = ["SupervisedRuntime"]
@@ -41,7 +42,7 @@ class SupervisedRuntime(Runtime):
 
     def __init__(self, directory: Path | None, threads: ThreadContainer, python: str = "") -> None:
         self._bound = directory is None
-        self._root = Path(tempfile.mkdtemp(prefix="iris-")) if directory is None else directory.absolute()
+        self._root = make_directory("sandboxes") if directory is None else directory.absolute()
         self._python = python or sys.executable
         self._threads = threads.child("sandboxes")
         self._watcher = Watcher(self._threads, "sandboxes")
@@ -66,7 +67,9 @@ class SupervisedRuntime(Runtime):
             return ()
         for leftover in self._root.glob(".*"):
             shutil.rmtree(leftover, ignore_errors=True)
-        return [self._adopt(Folder(path), sink_for) for path in sorted(self._root.iterdir())]
+        folders = [Folder(path) for path in sorted(self._root.iterdir())]
+        kill_strays(self._root, {folder.uid for folder in folders})
+        return [self._adopt(folder, sink_for) for folder in folders]
 
     def forget(self, uid: str) -> None:
         with self._lock:
@@ -105,6 +108,8 @@ class SupervisedRuntime(Runtime):
             limit=launch.output_limit,
             bound=self._bound,
             fault=ExitKind.ENVIRONMENT if is_call else ExitKind.EXITED,
+            lease=launch.lease,
+            controller=launch.info.controller_address,
         )
         folder.create(program, launch.entry.call, launch.entry.python, launch.info.token)
 
@@ -115,7 +120,7 @@ class SupervisedRuntime(Runtime):
             env["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{env.get('PATH', os.defpath)}"
         env["PYTHONUNBUFFERED"] = "1"
         token = {"IRIS_TOKEN_FILE": str(folder.token)} if launch.info.token is not None else {}
-        return env | dict(launch.env) | launch.info.to_env() | token
+        return env | dict(launch.env) | launch.info.to_env() | token | {MARK: str(folder.path)}
 
     def _follow(
         self, folder: Folder, sink: LogSink, process: Callable[[], tuple[int, int | None]]

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from iris_api.platform import Exit, ExitKind, LogSink, Sandbox, Stats
 from iris_api.supervised import _files as files
-from iris_api.supervised.folder import Folder, SpoolReader
+from iris_api.supervised.folder import Folder, SpoolReader, this_process
 from iris_api.supervised.processes import kill_attempt, usage
 from iris_api.supervised.watcher import Watcher
 
@@ -47,6 +47,7 @@ class SupervisedSandbox(Sandbox):
         if self._pidfd is None:
             self._finish()
             return
+        self._tell(f"worker {this_process()}")
         self._watcher.add(self._wake, self._deliver)
         self._watcher.add(self._pidfd, self._finish_if_ended)
         os.write(self._wake, b"\n")  # for what an earlier worker was woken for
@@ -59,16 +60,21 @@ class SupervisedSandbox(Sandbox):
         with self._lock:
             if self._exit is None and self._control >= 0:
                 self._stop_ordered = True
-                with contextlib.suppress(BlockingIOError):  # thousands of orders are there already
-                    os.write(self._control, f"stop {max(0.0, grace):f}\n".encode())
+                self._tell(f"stop {max(0.0, grace):f}")
 
     def stats(self) -> Stats | None:
         return None if self._ended.is_set() else usage(self._pid)
 
     def let_go(self) -> None:
-        """Follow it no more; it goes on. Waiters are not woken."""
+        """Follow it no more; it goes on for as long as its lease. Waiters are not woken."""
         with self._lock:
+            if self._control >= 0:
+                self._tell("alone")
             self._close()
+
+    def _tell(self, order: str) -> None:
+        with contextlib.suppress(BlockingIOError):  # thousands of orders are there already
+            os.write(self._control, f"{order}\n".encode())
 
     def _deliver(self) -> None:
         with contextlib.suppress(BlockingIOError):
@@ -104,7 +110,7 @@ class SupervisedSandbox(Sandbox):
         self._reap()
         end = self._folder.exit()
         if end is None:
-            kill_attempt(self.uid)
+            kill_attempt(self._folder.path, self._pid if self._pidfd is not None else 0)
         while self._read():
             continue
         self._folder.drop_secrets()

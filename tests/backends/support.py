@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -11,7 +14,7 @@ from typing import Any
 from iris_api.ids import new_uid
 from iris_api.job_info import JobInfo
 from iris_api.jobs import Entry, Entrypoint
-from iris_api.platform import Exit, Launch, Runtime, Sandbox
+from iris_api.platform import Exit, Launch, Lease, Runtime, Sandbox
 from iris_api.testing import wait_for_condition
 
 
@@ -58,6 +61,7 @@ def launch(
     sink: KeepingSink | None = None,
     env: Mapping[str, str] | None = None,
     output_limit: int = 64 * 2**20,
+    lease: Lease | None = None,
     **info: Any,
 ) -> Launch:
     uid = new_uid()
@@ -69,6 +73,7 @@ def launch(
         workdir=workdir,
         output=sink or KeepingSink(),
         output_limit=output_limit,
+        lease=lease,
     )
 
 
@@ -83,6 +88,37 @@ def start(
     if runtime.wants_workdir(entrypoint.entry()):
         workdir.mkdir(exist_ok=True, parents=True)
     return Started(runtime.start(launch(workdir, entrypoint.entry(), sink=sink, **options)), sink)
+
+
+_WORKER = """
+import json, sys, time
+from pathlib import Path
+from iris_api.context import Context
+from iris_api.platform import Lease
+from iris_backends.process import ProcessConfig, ProcessPlatform
+from tests.backends.support import start
+
+directory, work, code, options = sys.argv[1:]
+context = Context(directory=Path(directory) if directory else None)
+platform = ProcessPlatform(ProcessConfig(), context)
+given = json.loads(options)
+if "lease" in given:
+    given["lease"] = Lease(**given["lease"])
+task = start(platform.runtime, Path(work), ("/bin/sh", "-c", code), **given)
+print(task.line(), flush=True)
+time.sleep(600)
+"""
+
+
+class KilledWorker:
+    """It has started one attempt, has seen its first line, and is killed."""
+
+    def __init__(self, directory: Path | str, work: Path, code: str, **options: object) -> None:
+        argv = [sys.executable, "-c", _WORKER, str(directory), str(work), code, json.dumps(options)]
+        with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            self.first_line = process.stdout.readline().strip()
+            process.kill()
 
 
 def is_alive(pid: int) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,33 +14,7 @@ from iris_api.context import Context
 from iris_api.platform import ExitKind
 from iris_api.testing import wait_for_condition
 from iris_backends.process import ProcessConfig, ProcessPlatform
-from tests.backends.support import KeepingSink, Started, is_alive, parent_of
-
-WORKER = """
-import sys, time
-from pathlib import Path
-from iris_api.context import Context
-from iris_backends.process import ProcessConfig, ProcessPlatform
-from tests.backends.support import start
-
-directory, work, code = sys.argv[1:]
-context = Context(directory=Path(directory) if directory else None)
-platform = ProcessPlatform(ProcessConfig(), context)
-task = start(platform.runtime, Path(work), ("/bin/sh", "-c", code))
-print(task.line(), flush=True)
-time.sleep(600)
-"""
-
-
-class KilledWorker:
-    """It has started one attempt, has seen its first line, and is killed."""
-
-    def __init__(self, directory: Path | str, work: Path, code: str) -> None:
-        argv = [sys.executable, "-c", WORKER, str(directory), str(work), code]
-        with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as process:
-            assert process.stdout is not None
-            self.first_line = process.stdout.readline().strip()
-            process.kill()
+from tests.backends.support import KeepingSink, KilledWorker, Started, is_alive, parent_of
 
 
 @pytest.fixture

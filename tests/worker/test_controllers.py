@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import pytest
 
 from iris_api.context import Context
 from iris_api.credentials import Token
+from iris_api.errors import PlatformError
 from iris_api.rpc import cluster_pb2 as pb
 from iris_api.testing import wait_for_condition
 from iris_backends.process import ProcessConfig, ProcessPlatform
@@ -114,3 +117,19 @@ def test_a_controller_that_stays_away_ends_what_runs(serve: Serve, worker: Worke
     assert attempt.cause.kind == "worker_lost"
     assert "worker w-1 had no word from its controller for" in attempt.cause.message
     assert attempt.cause.signal == 15
+
+
+def test_two_processes_cannot_be_one_worker(worker: Worker, tmp_path: Path) -> None:
+    """They would adopt and end one another's attempts. The second may start once the first is gone."""
+    script = (
+        "import sys; from pathlib import Path; from iris_worker.claim import Claim;"
+        "Claim(Path(sys.argv[1])); print('held', flush=True); input()"
+    )
+    argv = [sys.executable, "-c", script, str(worker.config.directory)]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "held\n"
+        with pytest.raises(PlatformError, match=f"runs already, as process {other.pid}"):
+            worker.start()
+        other.kill()
+    worker.start()
