@@ -1,13 +1,15 @@
-"""The promises as checks, made at every commit and every second of virtual time."""
+"""The promises that hold at every commit and every answer, checked where it happens."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, cast
 
-from iris_api.jobs import JobState
+from attrs import frozen
+
+from iris_api.jobs import CauseKind, JobState, TaskState
 from iris_controller.rows import LIVE, Attempt, Endpoint, Job, Row, Task, Worker
 from iris_controller.state import Changes
+from iris_controller.view import R
 
 if TYPE_CHECKING:
     from iris.sim.sandboxes import SimSandbox
@@ -15,29 +17,34 @@ if TYPE_CHECKING:
 
 __all__ = ["Broken", "Checks"]
 
-PROMPT: Final = 5.0  # seconds that the promises give
-Key = tuple[type[Row], str]
 
+@frozen
+class Broken:
+    """A promise that was not kept: the `check` that saw it, and what it saw."""
 
-class Broken(Exception):
-    """A promise was broken: `check` is its name."""
+    check: str
+    what: str
 
-    def __init__(self, check: str, what: str) -> None:
-        super().__init__(f"{check}: {what}")
-        self.check = check
+    def __str__(self) -> str:
+        return f"{self.check}: {self.what}"
 
 
 class Checks:
-    """Knows what is durable (`rows`), what clients were told, and what runs. The first thing that is wrong
-    ends the simulation."""
+    """Knows what is durable (`rows`) and what clients were told. The first thing that is wrong ends the
+    simulation. `condemned`: when it was decided that an attempt ends; `ended`: when a job had."""
 
     def __init__(self, world: World) -> None:
         self.world = world
-        self.rows: dict[Key, Row] = {}
         self.broken: Broken | None = None
-        self.condemned: dict[str, float] = {}  # uid -> when it was decided that the attempt ends
-        self.acks: dict[str, str] = {}  # job -> the attempt that submitted it, or ""
-        self.ended_logs: dict[str, int] = {}
+        self.condemned: dict[str, float] = {}
+        self.placed: dict[str, float] = {}  # when an attempt was handed out
+        self.ended: dict[str, float] = {}
+        self.acknowledgements: dict[str, str] = {}  # job -> the attempt that submitted it, or ""
+        self._rows: dict[type[Row], dict[str, Row]] = {
+            kind: {} for kind in (Job, Task, Attempt, Worker, Endpoint)
+        }
+        self._ever: dict[str, int] = {}  # job -> its order
+        self._roots: dict[str, str] = {}  # name -> job
 
     def fail(self, check: str, what: str) -> None:
         if self.broken is None:
@@ -45,152 +52,126 @@ class Checks:
             self.world.kernel.trace("BROKEN", self.broken)
             self.world.kernel.stopped = True
 
-    # what is durable
+    def all(self, kind: type[R]) -> list[R]:
+        return cast("list[R]", list(self._rows[kind].values()))
+
+    def find(self, kind: type[R], key: str) -> R | None:
+        return cast("R | None", self._rows[kind].get(key))
+
+    def is_live(self, uid: str) -> bool:
+        attempt = self.find(Attempt, uid)
+        return attempt is not None and not attempt.state.ended
 
     def committed(self, changes: Changes) -> None:
-        kernel = self.world.kernel
+        """All of this has become durable at once."""
         for row in changes.deleted:
-            self.rows.pop((type(row), row.key), None)
+            self._rows[type(row)].pop(row.key, None)
+        before = {(type(row), row.key): self._rows[type(row)].get(row.key) for row in changes.rows}
         for row in changes.rows:
-            key = (type(row), row.key)
-            before = self.rows.get(key)
-            self.rows[key] = row
-            self._changed(before, row)
-            kernel.trace("row", type(row).__name__, row.key, getattr(row, "state", ""))
+            self._rows[type(row)][row.key] = row
+            self.world.kernel.trace("row", type(row).__name__, row.key, getattr(row, "state", ""))
         for row in changes.rows:
-            self._consistent(row)
-
-    def _changed(self, before: Row | None, row: Row) -> None:
-        if isinstance(row, Attempt):
-            if (row.state.ended or row.kill is not None) and row.uid not in self.condemned:
-                self.condemned[row.uid] = self.world.kernel.now
-            if row.state.ended and not (isinstance(before, Attempt) and before.state.ended):
-                self._attempt_ended(row)
-        if isinstance(row, Job) and isinstance(before, Job) and before.order == row.order:
-            self._stays_ended("job", before, row)
-        elif isinstance(row, Task) and isinstance(before, Task) and before.order == row.order:
-            self._stays_ended("task", before, row)
-        elif isinstance(row, Attempt) and isinstance(before, Attempt):
-            self._stays_ended("attempt", before, row)
-
-    def _stays_ended(self, kind: str, before: Job | Task | Attempt, row: Job | Task | Attempt) -> None:
-        if before.state.ended and before != row:
-            self.fail("one end", f"{kind} {row.key} had ended as {before.state} and is changed to {row}")
-
-    def _attempt_ended(self, attempt: Attempt) -> None:
-        """Its place is given back: then its sandbox is gone, or its worker is lost."""
-        box = self._sandbox(attempt.uid)
-        worker = self._find(Worker, attempt.worker)
-        given_up = worker is None or worker.lost
-        if box is not None and box.running and not given_up:
-            self.fail("capacity", f"attempt {attempt.uid} has ended ({attempt.cause}), its sandbox runs")
-
-    def _consistent(self, row: Row) -> None:
-        if isinstance(row, Task):
-            live = [uid for uid in row.attempts if self._is_live(uid)]
-            if len(live) > 1 or (row.state in LIVE) != bool(live):
-                self.fail("one live attempt", f"task {row.id} is {row.state} and has {live}")
-        elif isinstance(row, Endpoint):
-            if row.attempt and not self._is_live(row.attempt):
-                self.fail("displaced endpoint", f"{row.name} of {row.attempt}, which is not alive")
-        elif isinstance(row, Job):
-            parent = self._find(Job, row.id.parent or "")
-            if row.going_on and parent is not None and parent.state.ended:
-                self.fail("descendants end", f"{row.id} goes on though its parent is {parent.state}")
-        elif isinstance(row, Attempt):
-            self._fits(row.worker)
-
-    def _fits(self, worker_id: str) -> None:
-        worker = self._find(Worker, worker_id)
-        if worker is None:
-            return
-        held = [row for row in self._all(Attempt) if row.worker == worker_id and not row.state.ended]
-        used = sum(row.resources.cpu for row in held if not row.after)
-        if used > worker.resources.cpu + 1e-6:
-            self.fail("capacity", f"{worker_id} holds {used:g} of {worker.resources.cpu:g} cores")
-
-    # what clients were told
+            self._changed(before[type(row), row.key], row)
 
     def acknowledged(self, job_id: str, by_attempt: str = "") -> None:
         """A client was told that this job is accepted."""
-        self.acks[job_id] = by_attempt
+        self.acknowledgements[job_id] = by_attempt
         self.world.kernel.trace("acknowledged", job_id)
-        if (Job, job_id) not in self.rows and not by_attempt:
+        if job_id not in self._ever:
             self.fail("acknowledged is kept", f"job {job_id} was acknowledged and is not stored")
 
     def told(self, job_id: str, state: JobState) -> None:
         """A client was told how a job stands: an end that it was told of is stored."""
-        job = self._find(Job, job_id)
+        job = self.find(Job, job_id)
         if state.ended and (job is None or job.state is not state):
             self.fail("one end", f"a client was told that {job_id} is {state}; stored is {job and job.state}")
 
     def terminated(self, job_id: str) -> None:
         """A client was told that a job is ended, or will be."""
-        job = self._find(Job, job_id)
+        job = self.find(Job, job_id)
         if job is None or job.going_on:
             self.fail("acknowledged is kept", f"{job_id} goes on though its end was acknowledged")
 
-    # what runs
-
     def sandbox_started(self, sandbox: SimSandbox) -> None:
-        attempt = self._find(Attempt, sandbox.uid)
+        attempt = self.find(Attempt, sandbox.uid)
         if attempt is None:
             self.fail("durable first", f"sandbox {sandbox.uid} runs, and no such attempt is stored")
+        elif attempt.worker != sandbox.machine.host.name:
+            self.fail("fenced", f"sandbox {sandbox.uid} runs on {sandbox.machine.host.name}: {attempt}")
 
-    def every_second(self) -> None:
-        if self.world.kernel.errors:
-            self.fail("no crash", self.world.kernel.errors[0])
+    def _changed(self, before: Row | None, row: Row) -> None:
+        match row:
+            case Job():
+                self._job(before if isinstance(before, Job) else None, row)
+            case Task():
+                self._stays_ended("task", before, row)
+                self._one_live(row)
+            case Attempt():
+                self._attempt(before if isinstance(before, Attempt) else None, row)
+            case Endpoint() if row.attempt and not self.is_live(row.attempt):
+                self.fail("fenced", f"endpoint {row.name} of {row.attempt}, which is not alive")
 
-    # the end
+    def _job(self, before: Job | None, job: Job) -> None:
+        self._stays_ended("job", before, job)
+        self._ever[job.id] = job.order
+        if job.id.parent is None and self._roots.setdefault(job.spec.name, job.id) != job.id:
+            self.fail("one submit, one job", f"{job.id} is {self._roots[job.spec.name]} once more")
+        if not job.state.ended:
+            self.ended.pop(job.id, None)  # of an earlier job of its name
+        else:
+            self.ended.setdefault(job.id, self.world.kernel.now)
+            if (job.cause is None) != (job.state is JobState.SUCCEEDED):
+                self.fail("a reason", f"job {job.id} is {job.state} for {job.cause}")
+        parent = self.find(Job, job.id.parent or "")
+        if job.going_on and parent is not None and not parent.going_on:
+            self.fail("descendants end", f"{job.id} goes on, its parent {parent.id} does not")
 
-    def settled(self) -> bool:
-        """Nothing is left to do but for jobs that wait with a reason."""
-        return (
-            all(user.done or not user.process.alive for user in self.world.users)
-            and all(job.state.ended for job in self._all(Job))
-            and not any(box.running for box in self.world.sandboxes())
-        )
-
-    def finish(self) -> None:
-        """All faults are healed, and everything had its time."""
-        self.every_second()
-        for job_id, by_attempt in self.acks.items():
-            if not by_attempt and (Job, job_id) not in self.rows:
-                self.fail("acknowledged is kept", f"job {job_id} is gone")
-        for job in self._all(Job):
-            if not job.state.ended:
-                self.fail("settles", f"job {job.id} is still {job.state}")
-        for box in self.world.sandboxes():
-            if box.running:
-                self.fail("nothing is left", f"sandbox {box.uid} runs on {box.machine.host.name}")
-        self._memory_is_disk()
-
-    def _memory_is_disk(self) -> None:
-        controller = self.world.controller
-        loop = controller._loop if controller is not None else None
-        if loop is None:
-            self.fail("settles", "there is no controller")
+    def _stays_ended(self, kind: str, before: Row | None, row: Job | Task | Attempt) -> None:
+        if not isinstance(before, Job | Task | Attempt) or not before.state.ended or before == row:
             return
-        stored = {(type(row), row.key): row for row in loop._store.load()}
-        memory = {(type(row), row.key): row for row in loop.state.everything()}
-        for key in dict.fromkeys((*stored, *memory)):
-            if stored.get(key) != memory.get(key):
-                self.fail("memory is disk", f"stored {stored.get(key)}, in memory {memory.get(key)}")
+        if isinstance(row, Attempt) or getattr(before, "order", 0) == row.order:
+            self.fail("one end", f"{kind} {row.key} had ended as {before.state}, and then {row}")
 
-    # looking
+    def _one_live(self, task: Task) -> None:
+        live = [uid for uid in task.attempts if self.is_live(uid)]
+        if len(live) > 1 or (task.state in LIVE) != bool(live):
+            self.fail("one live attempt", f"task {task.id} is {task.state} and has {live}")
 
-    def _all(self, kind: type) -> Iterable:  # type: ignore[type-arg]
-        return [row for (one, _), row in self.rows.items() if one is kind]
+    def _attempt(self, before: Attempt | None, attempt: Attempt) -> None:
+        self._stays_ended("attempt", before, attempt)
+        self.placed.setdefault(attempt.uid, self.world.kernel.now)
+        if attempt.state.ended or attempt.kill is not None:
+            self.condemned.setdefault(attempt.uid, self.world.kernel.now)
+        if attempt.state.ended and not (before is not None and before.state.ended):
+            self._attempt_ended(attempt)
+        self._fits(attempt.worker)
 
-    def _find(self, kind: type, key: str):  # type: ignore[no-untyped-def]
-        return self.rows.get((kind, key))
+    def _attempt_ended(self, attempt: Attempt) -> None:
+        """Its place is given back: then its sandbox is gone, or its worker was given up. And how it ended is
+        how its sandbox did."""
+        box = self.world.boxes.get(attempt.uid)
+        worker = self.find(Worker, attempt.worker)
+        given_up = worker is None or worker.lost
+        if box is not None and box.end is None and not given_up:
+            self.fail("capacity", f"attempt {attempt.uid} has ended ({attempt.cause}), its sandbox runs")
+        if attempt.cause is not None and attempt.cause.kind is CauseKind.WORKER_LOST:
+            if why := self.world.faults.no_excuse(attempt, box):
+                self.fail(
+                    "adopted",
+                    f"attempt {attempt.uid} of {attempt.task} was given up ({attempt.cause.message}): {why}",
+                )
+        elif attempt.state is TaskState.SUCCEEDED and (box is None or box.end is None or not box.end.success):
+            self.fail("a true cause", f"attempt {attempt.uid} has succeeded, its sandbox: {box and box.end}")
+        elif attempt.cause is not None and attempt.cause.kind is CauseKind.EXIT:
+            code = box.end.code if box is not None and box.end is not None else None
+            if code != attempt.cause.exit_code or not code:
+                self.fail("a true cause", f"attempt {attempt.uid}: {attempt.cause}, its sandbox: {code}")
 
-    def _is_live(self, uid: str) -> bool:
-        attempt = self._find(Attempt, uid)
-        return attempt is not None and not attempt.state.ended
-
-    def _sandbox(self, uid: str) -> SimSandbox | None:
-        for machine in self.world.machines.values():
-            if uid in machine.sandboxes:
-                return machine.sandboxes[uid]
-        return None
+    def _fits(self, worker_id: str) -> None:
+        worker = self.find(Worker, worker_id)
+        if worker is None:
+            return
+        held = [row for row in self.all(Attempt) if row.worker == worker_id and not row.state.ended]
+        used = sum(row.resources.cpu for row in held if not row.after)
+        if used > worker.resources.cpu + 1e-6:
+            self.fail("capacity", f"{worker_id} holds {used:g} of {worker.resources.cpu:g} cores")

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from attrs import define
 
 from iris_api.platform import Exit, ExitKind
 from iris_api.testing.sim import Process
+from iris_controller.rows import Attempt
 
 if TYPE_CHECKING:
+    from iris.sim.sandboxes import SimSandbox
     from iris.sim.world import World
 
 __all__ = ["Faults", "Trouble"]
 
 Undo = Callable[[], object]
+_HARMLESS = ("clock", "kill_sandbox", "client_crash", "broken")
+_SILENCE: Final = 8.0  # seconds of silence, in all, that may cost a worker its grace: calls hang beyond them
+_HEARD: Final = 8.0  # seconds until a controller with a slow disk has stored that a worker started anew
+_MEMORY: Final = 70.0  # seconds for which it counts
 
 
 @define
@@ -27,6 +33,21 @@ class Trouble:
     target: str
     begin: float
     end: float | None = None
+    peer: str = ""
+    hangs: bool = False
+
+    def concerns(self, machine: str) -> bool:
+        return self.kind not in _HARMLESS and (
+            self.target in ("", "controller", machine) or self.peer == machine
+        )
+
+    def silences(self, machine: str) -> bool:
+        """Whether the machine's worker could not be heard."""
+        if self.kind in ("suspend", "pause"):
+            return self.target == machine
+        if self.kind == "partition":
+            return machine in (self.target, self.peer)
+        return self.hangs
 
 
 class Faults:
@@ -43,6 +64,37 @@ class Faults:
         for fault in faults:
             self._world.kernel.at(fault["at"], lambda fault=fault: self._begin(fault))  # type: ignore[misc]
 
+    def calm_since(self, machine: str) -> float | None:
+        """Since when nothing has kept this machine's worker from doing what its controller wants; None: not
+        now."""
+        world = self._world
+        ready, process = world.ready_since, world.machines[machine].process
+        if ready is None or process is None or not process.alive:
+            return None
+        ends = [ready, world.machines[machine].born]
+        for trouble in self.troubles:
+            if trouble.concerns(machine):
+                if trouble.end is None:
+                    return None
+                ends.append(trouble.end)
+        return max(ends)
+
+    def no_excuse(self, attempt: Attempt, box: SimSandbox | None) -> str:
+        """Why an attempt should not have been given up as lost; empty where that was right."""
+        now, machine = self._world.kernel.now, self._world.machines[attempt.worker]
+        silent = 0.0
+        for trouble in self.troubles:
+            end = now if trouble.end is None else trouble.end
+            if trouble.target == attempt.worker and trouble.kind == "power":
+                return ""
+            if trouble.silences(attempt.worker) and now - end < _MEMORY:
+                silent += end - trouble.begin
+        if silent > _SILENCE or machine.gone:
+            return ""
+        if box is None and machine.born > self._world.checks.placed[attempt.uid] - _HEARD:
+            return ""  # its worker died before it had started it
+        return f"its machine was silent for {silent:.1f} s, its sandbox is {box and (box.end or 'running')}"
+
     def heal(self) -> None:
         self._over = True
         for host in self._world.network.hosts.values():
@@ -56,7 +108,13 @@ class Faults:
             return
         self._world.kernel.trace("fault", fault)
         undo = getattr(self, f"_{fault['kind']}")(fault)
-        trouble = Trouble(fault["kind"], fault.get("target", ""), self._world.kernel.now)
+        trouble = Trouble(
+            fault["kind"],
+            fault.get("target", ""),
+            self._world.kernel.now,
+            peer=fault.get("peer", ""),
+            hangs=fault.get("hang", 0.0) > 0,
+        )
         self.troubles.append(trouble)
         if undo is None:
             trouble.end = trouble.begin
@@ -153,7 +211,7 @@ class Faults:
         self._world.network.host(fault["target"]).wall_offset += fault["by"]
 
     def _kill_sandbox(self, fault: dict[str, Any]) -> None:
-        running = [box for box in self._world.sandboxes() if box.running]
+        running = list(self._world.running())
         if running:
             self._dice.choice(running).finish(Exit(kind=ExitKind.SIGNALED, signal=9))
 

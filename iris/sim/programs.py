@@ -105,6 +105,7 @@ class _Attempt:
         except Refused:
             self.registry.close()
             raise
+        self.world.registered[uid] = (name, self.info.attempt_uid)
         self.world.kernel.trace("registered", name, uid, self.info.attempt_uid)
 
     def _resolve(self, name: str) -> None:

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from attrs import frozen
 
+from iris.sim import audit
 from iris.sim.plan import Plan, make_plan
 from iris.sim.users import User
 from iris.sim.world import World
@@ -77,16 +78,18 @@ def _run(world: World, plan: dict[str, Any]) -> None:
     kernel.trace("calm")
     _until_settled(world, kernel.now + _SETTLE)
     if world.checks.broken is None:
-        world.checks.finish()
+        audit.finish(world)
 
 
 def _every_second(world: World) -> None:
-    world.checks.every_second()
+    audit.every_second(world)
     world.kernel.after(1.0, lambda: _every_second(world))
 
 
 def _until_settled(world: World, limit: float) -> None:
+    """Until nothing has been left to do for some seconds: a request may come late."""
     kernel = world.kernel
-    while not kernel.stopped and kernel.now < limit and not world.checks.settled():
+    rested = 0.0
+    while not kernel.stopped and kernel.now < limit and rested < _REST:
         kernel.run(kernel.now + 2.0)
-    kernel.run(kernel.now + _REST)
+        rested = rested + 2.0 if audit.settled(world) else 0.0

@@ -58,10 +58,14 @@ class User:
             self._world.checks.fail("no wait without a reason", f"{step[0]} of {self.name}: {error!r}")
             return
         kernel.trace("user", self.name, step[0], told)
-        if self.host.mono() > self.waits_until:
-            late = self.host.mono() - self.waits_until
-            self._world.checks.fail("waits end", f"{step[0]} of {self.name} ended {late:.1f} s late")
+        if self.overdue():
+            self._world.checks.fail("waits end", f"{step} of {self.name} ended late")
         self.waits_until = None
+
+    def overdue(self) -> bool:
+        """Whether a wait goes on that should have ended."""
+        until = self.waits_until
+        return until is not None and self.process.alive and self.host.mono() > until
 
     def _sleep(self, seconds: float) -> None:
         self._world.kernel.sleep(seconds)

@@ -18,11 +18,13 @@ from iris.sim.server import SimServer, serve_on
 from iris.sim.users import User
 from iris_api.credentials import Token
 from iris_api.errors import PlatformError
+from iris_api.ids import TaskId
 from iris_api.testing.sim import Kernel, Patch, Process, Waiter, simulated
 from iris_api.testing.sim.sync import Event
 from iris_api.threads import ThreadContainer, thread_registry_scope
 from iris_controller import controller as controllers
 from iris_controller.controller import Controller, ControllerConfig
+from iris_controller.loop import ControlLoop
 from iris_controller.rows import PoolSpec
 from iris_controller.rules import Rules
 
@@ -52,6 +54,8 @@ class World:
         self.rules = Rules(pools=(PoolSpec(name="fixed", resources=None, max=8),))
         self.faults = Faults(self)
         self.users: list[User] = []
+        self.boxes: dict[str, SimSandbox] = {}  # every sandbox that there ever was
+        self.registered: dict[str, tuple[str, str]] = {}  # endpoint -> its name and attempt
         self._starts: dict[str, int] = {}
         self._ports = iter(range(_FIRST_PORT, 1 << 16))
 
@@ -86,6 +90,9 @@ class World:
         return machine
 
     def started(self, sandbox: SimSandbox) -> None:
+        if sandbox.uid in self.boxes:
+            self.checks.fail("fenced", f"attempt {sandbox.uid} is started twice")
+        self.boxes[sandbox.uid] = sandbox
         task = sandbox.launch.info.task_id
         self._starts[task] = self._starts.get(task, 0) + 1
         self.checks.sandbox_started(sandbox)
@@ -94,9 +101,18 @@ class World:
         """How many sandboxes a task has had."""
         return self._starts.get(task, 0)
 
-    def sandboxes(self) -> Iterator[SimSandbox]:
-        for machine in self.machines.values():
-            yield from machine.sandboxes.values()
+    def running(self) -> Iterator[SimSandbox]:
+        return (box for box in self.boxes.values() if box.end is None)
+
+    @property
+    def loop(self) -> ControlLoop | None:
+        """Of the controller, while there is one that is ready."""
+        return self.controller._loop if self.controller is not None else None
+
+    def log_lines(self, task: TaskId, uid: str) -> list[str]:
+        """What is stored of an attempt's output, a line each: time, source, text."""
+        path = self.directory / _HOST / "logs" / task.job / f":{task.replica}" / f"{uid}.log"
+        return path.read_text().splitlines() if path.exists() else []
 
     def _controller_died(self) -> None:
         self.controller, self.ready_since = None, None
