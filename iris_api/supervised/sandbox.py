@@ -48,9 +48,9 @@ class SupervisedSandbox(Sandbox):
             self._finish()
             return
         self._tell(f"worker {this_process()}")
-        self._watcher.add(self._wake, self._deliver)
-        self._watcher.add(self._pidfd, self._finish_if_ended)
         os.write(self._wake, b"\n")  # for what an earlier worker was woken for
+        self._watcher.add(self._wake, self._deliver)
+        self._watcher.add(self._pidfd, self._finish_if_ended)  # may close all files before this returns
 
     def wait(self, timeout: float | None = None) -> Exit | None:
         self._ended.wait(timeout)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from iris_api.context import Context
 from iris_api.platform import ExitKind
+from iris_api.supervised._files import start_time
+from iris_api.supervised.watcher import Watcher
 from iris_api.testing import wait_for_condition
 from iris_backends.process import ProcessConfig, ProcessPlatform
 from tests.backends.support import KeepingSink, KilledWorker, Started, is_alive, parent_of
@@ -88,6 +90,27 @@ def test_pid_that_is_somebody_elses_now_is_not_touched(platform: ProcessPlatform
         assert task.end().kind is ExitKind.UNKNOWN
         assert other.poll() is None
         other.kill()
+
+
+def test_supervisor_that_ends_while_it_is_adopted(
+    platform: ProcessPlatform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its end is seen by another thread before adopting is through."""
+    KilledWorker(tmp_path / "sandboxes", tmp_path, "echo x; exit 6")
+    wait_for_condition(lambda: list((tmp_path / "sandboxes").glob("*/exit")), message="the exit record")
+    add = Watcher.add
+
+    def add_and_be_overtaken(watcher: Watcher, fd: int, callback: Callable[[], None]) -> None:
+        add(watcher, fd, callback)
+        if callback.__name__ == "_finish_if_ended":
+            wait_for_condition(lambda: fd not in watcher._callbacks, message="the end to be seen")
+
+    with subprocess.Popen(["true"]) as ended:  # a supervisor that has ended and that nobody has collected
+        os.waitid(os.P_PID, ended.pid, os.WEXITED | os.WNOWAIT)
+        (folder,) = (tmp_path / "sandboxes").iterdir()
+        (folder / "owner").write_text(f"{ended.pid} {start_time(ended.pid)}")
+        monkeypatch.setattr(Watcher, "add", add_and_be_overtaken)
+        assert adopted(platform).end().code == 6
 
 
 def test_leftover_of_a_removal_is_no_attempt(platform: ProcessPlatform, tmp_path: Path) -> None:
