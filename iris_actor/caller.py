@@ -103,7 +103,7 @@ class Caller:
     def launch(self, attempt: Attempt) -> None:
         """Post the call if somebody has the name, else leave it to the thread that waits for that."""
         try:
-            endpoints = attempt.candidates(endpoints_now(self.resolver, self.name))
+            endpoints = attempt.candidates(endpoints_now(self.resolver, self.name, attempt.deadline))
             if not endpoints:
                 self._give_up_if_refused(attempt)
                 self._retries.add(attempt)
@@ -162,7 +162,7 @@ class Caller:
 
     def _find(self, attempt: Attempt) -> Endpoint:
         seen = Seen(self.name)
-        endpoints = attempt.candidates(seen.ask(self.resolver))
+        endpoints = attempt.candidates(seen.ask(self.resolver, attempt.deadline))
         if not endpoints:
             self._give_up_if_refused(attempt)
             if not wait_for_endpoints(

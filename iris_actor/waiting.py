@@ -16,13 +16,17 @@ _PAUSES: Final = (0.02, 0.05, 0.1, 0.2, 0.5)  # seconds; the last one repeats
 _RETRIED: Final = frozenset({"unavailable", "resource_exhausted"})
 
 
-def endpoints_now(resolver: Resolver, name: str) -> tuple[Endpoint, ...]:
-    """Resolve; an error that may pass means nobody. Raises Refused for others."""
+def endpoints_now(resolver: Resolver, name: str, deadline: float) -> tuple[Endpoint, ...]:
+    """Resolve by `deadline` (monotonic); an error that may pass means nobody. Raises Refused for others."""
     try:
-        return resolver.resolve(name)
+        return resolver.resolve_within(name, _left(deadline))
     except TransportError as error:
         _raise_if_final(error)
         return ()
+
+
+def _left(deadline: float) -> float:
+    return max(deadline - time.monotonic(), 0.05)
 
 
 def _raise_if_final(error: TransportError) -> None:
@@ -44,10 +48,11 @@ class Seen:
         addresses = ", ".join(endpoint.address for endpoint in self.endpoints)
         return f"{self.name!r} is at {addresses}" if addresses else f"nobody is registered as {self.name!r}"
 
-    def ask(self, resolver: Resolver) -> tuple[Endpoint, ...]:
-        """Resolve; an error that may pass is noted and means nobody. Raises Refused for others."""
+    def ask(self, resolver: Resolver, deadline: float) -> tuple[Endpoint, ...]:
+        """Resolve by `deadline` (monotonic); an error that may pass is noted and means nobody. Raises
+        Refused for others."""
         try:
-            self.endpoints, self.error = resolver.resolve(self.name), None
+            self.endpoints, self.error = resolver.resolve_within(self.name, _left(deadline)), None
         except TransportError as error:
             _raise_if_final(error)
             self.endpoints, self.error = (), error
@@ -63,7 +68,7 @@ def wait_for_endpoints(
 ) -> bool:
     """Wait until what `seen` tells is `enough`; False at the deadline (monotonic) or when `stop` is set."""
     changed = threading.Event()
-    if enough(seen.ask(resolver)):
+    if enough(seen.ask(resolver, deadline)):
         return True
     end = resolver.watch(seen.name, lambda _: changed.set()) if isinstance(resolver, SupportsWatch) else None
     try:
@@ -88,6 +93,6 @@ def _wait(
         changed.wait(min(pause, left))
         changed.clear()
         turn += 1
-        if enough(seen.ask(resolver)):
+        if enough(seen.ask(resolver, deadline)):
             return True
     return False

@@ -33,6 +33,11 @@ class Resolver(ABC):
         """Who has this name now, within bounded time; empty when nobody has, never an error for that.
         Raises TransportError when whoever knows cannot be asked."""
 
+    def resolve_within(self, name: str, timeout: float) -> tuple[Endpoint, ...]:
+        """As `resolve`, but back within about `timeout` seconds (> 0), and without trying again: who calls
+        this does that. A resolver that never waits for anybody need not override it."""
+        return self.resolve(name)
+
     def close(self) -> None:
         """Release connections. Idempotent."""
 

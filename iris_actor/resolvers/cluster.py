@@ -13,7 +13,7 @@ from iris_actor.resolvers.base import ActorResolver
 from iris_actor.resolvers.watch import Changed, NameWatch, ask
 from iris_api.context import Context
 from iris_api.credentials import Token, cluster_token
-from iris_api.errors import ConfigError
+from iris_api.errors import ConfigError, Refused, TransportError
 from iris_api.hookspecs import hookimpl
 from iris_api.ids import namespace_of, qualify
 from iris_api.job_info import JobInfo, get_job_info
@@ -26,6 +26,8 @@ __all__ = ["ClusterConfig", "ClusterResolver", "iris_resolver"]
 
 _FRESH: Final = 1.0  # seconds that an answer is used for again
 _TIMEOUT: Final = 10.0  # seconds to ask
+_PATIENCE: Final = 1.0  # seconds to ask, where an earlier answer is known
+_PAUSE: Final = 0.2  # seconds between tries while the controller is away
 
 
 class ClusterResolver(ActorResolver):
@@ -51,12 +53,28 @@ class ClusterResolver(ActorResolver):
         self._watches: dict[str, NameWatch] = {}
 
     def resolve(self, name: str) -> tuple[Endpoint, ...]:
+        """Goes on asking while the controller is away, for 10 seconds."""
+        until = time.monotonic() + _TIMEOUT
+        while True:
+            try:
+                return self.resolve_within(name, until - time.monotonic())
+            except TransportError as error:
+                if _is_final(error) or time.monotonic() + _PAUSE > until:
+                    raise
+            time.sleep(_PAUSE)
+
+    def resolve_within(self, name: str, timeout: float) -> tuple[Endpoint, ...]:
+        """While the controller is away, those whom it told last; who has lost the name refuses calls."""
         full = qualify(name, self.namespace)
         with self._lock:
             asked, endpoints = self._known.get(full, (0.0, ()))
             if endpoints and time.monotonic() - asked < _FRESH:
                 return endpoints
-        endpoints, _ = ask(self._rpc, full, timeout=_TIMEOUT)
+        try:
+            endpoints, _ = ask(self._rpc, full, timeout=min(timeout, _PATIENCE if endpoints else _TIMEOUT))
+        except TransportError as error:
+            if not endpoints or _is_final(error):
+                raise
         self._remember(full, endpoints)
         return endpoints
 
@@ -102,6 +120,11 @@ class ClusterResolver(ActorResolver):
 
     def __repr__(self) -> str:
         return f"ClusterResolver({self.address!r}, job={self.namespace!r})"
+
+
+def _is_final(error: TransportError) -> bool:
+    """Will asking again bring nothing else?"""
+    return isinstance(error, Refused) and error.code not in ("unavailable", "resource_exhausted")
 
 
 def _token_of(info: JobInfo | None, address: str) -> Token | None:
