@@ -4,7 +4,7 @@
 SHELL := /bin/sh
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lint types imports generated fix proto lock bench sim build smoke clean
+.PHONY: help setup demo test chaos check lint types imports generated fix proto lock bench sim build smoke clean
 
 BIN := .venv/bin
 READY := .venv/.ready
@@ -52,6 +52,9 @@ proto: $(READY) ## regenerate iris_api/rpc from proto/
 
 lock: $(READY) ## renew requirements.lock after a change of pyproject.toml; UPGRADE=1 for the newest of everything
 	@UPGRADE='$(UPGRADE)' sh tools/lock.sh
+
+chaos: $(READY) ## kill, suspend, fill, cut off: real faults, about 25 min; make chaos ARGS='--seed S -k cycles'
+	@$(BIN)/python -m tests.chaos $(ARGS)
 
 bench: $(READY) ## run the benchmarks
 	@$(BIN)/python -m benchmarks $(ARGS)
