@@ -22,7 +22,7 @@ def start(thread_registry: object) -> Iterator[Start]:
     clients: list[Client] = []
 
     def begin(state: Path | None = None, **changes: Any) -> Client:
-        parts = {key: changes.pop(key) for key in ("store", "clock") if key in changes}
+        parts = {key: changes.pop(key) for key in ("store", "clock", "lost") if key in changes}
         config = ControllerConfig(**{"state": state, "token": Token(TOKEN), "rules": RULES} | changes)
         controller = Controller(config, **parts)
         controller.start()
