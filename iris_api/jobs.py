@@ -80,6 +80,7 @@ class CauseKind(enum.StrEnum):
     CANCELLED = "cancelled"
     PARENT_ENDED = "parent_ended"
     SIBLING_FAILED = "sibling_failed"
+    GANG_ENDED = "gang_ended"  # another task of its gang did not end well; all start again
     WORKER_LOST = "worker_lost"
     KILLED_OUTSIDE = "killed_outside"  # SIGKILL that Iris did not order: the platform's fault
     PREEMPTED = "preempted"

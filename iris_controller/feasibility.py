@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -9,15 +10,40 @@ from iris_api.jobs import Constraint, ConstraintOp
 from iris_api.resources import ResourceSpec
 from iris_controller.rows import PoolSpec, Shape, Worker
 
-__all__ = ["attributes_of", "fits", "matches", "met", "never"]
+__all__ = ["SLACK", "Obstacle", "attributes_of", "fits", "matches", "met", "never", "obstacle"]
 
-_SLACK: Final = 1e-9  # sums of cores are floats
+SLACK: Final = 1e-9  # sums of cores are floats
 _POOL: Final = "pool"  # the attribute that every worker has
+
+
+class Obstacle(enum.Enum):
+    """Why a worker does not take a task, the most lasting reason first."""
+
+    CONSTRAINT = "it does not meet the constraints"
+    SIZE = "it is too small"
+    RESTING = "it rests after failures of its own"
+    ROOM = "it has no room now"
+    KEPT = "it is being emptied for a task that has waited longer"
+
+
+def obstacle(worker: Worker, shape: Shape, cpu: float, memory: int, kept: bool = False) -> Obstacle | None:
+    """What keeps a worker with `cpu` cores and `memory` bytes free from taking a task; None: it does.
+    What is placed and what is explained both go by this."""
+    if not matches(worker, shape):
+        return Obstacle.CONSTRAINT
+    wanted = shape.resources
+    if not fits(wanted, worker.resources.cpu, worker.resources.memory):
+        return Obstacle.SIZE
+    if worker.rests_until:
+        return Obstacle.RESTING
+    if not fits(wanted, cpu, memory):
+        return Obstacle.ROOM
+    return Obstacle.KEPT if kept else None
 
 
 def fits(wanted: ResourceSpec, cpu: float, memory: int) -> bool:
     """True if `cpu` cores and `memory` bytes are enough. What is not asked for is not compared."""
-    return wanted.cpu <= cpu + _SLACK and (not wanted.memory or wanted.memory <= memory)
+    return wanted.cpu <= cpu + SLACK and (not wanted.memory or wanted.memory <= memory)
 
 
 def attributes_of(worker: Worker) -> dict[str, str]:

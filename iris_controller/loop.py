@@ -13,6 +13,7 @@ import functools
 import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
+from functools import partial
 from typing import Any, Final, TypeVar
 
 from iris_api.errors import Refused
@@ -30,6 +31,7 @@ _STUCK: Final = 10.0  # seconds that a command may wait for a turn before /healt
 _LATE: Final = 5.0  # seconds by which a turn may be late before silence is no proof any more, at most
 _PAUSES: Final = (0.1, 0.3, 1.0, 3.0, 5.0)  # seconds after the first, second... failure in a row
 _PATIENCE: Final = 30.0  # seconds that the store gets for one call
+_PLACED: Final = 2000  # tasks in one turn: others are answered in between
 
 T = TypeVar("T")
 _Waiting = tuple[Command, asyncio.Future[Any]]
@@ -73,6 +75,7 @@ class ControlLoop:
         self._trouble = "the control loop has not started yet"
         self._waiting_since: float | None = None
         self._woken_by: float | None = None  # when (monotonic) the last sleep should have ended
+        self._again: float | None = None  # when a turn may place more though nothing has come
 
     def start(self) -> None:
         """Start the loop on the running event loop; further calls do nothing."""
@@ -157,7 +160,8 @@ class ControlLoop:
     async def _sleep(self) -> None:
         """Until there is a command, something is due, or a third of a worker's grace is over: so a process
         that was suspended for as long as would cost a worker its grace has overslept."""
-        due, mono, idle = self._timers.next(), self.clock().mono, self.rules.grace / 3
+        dues = (when for when in (self._timers.next(), self._again) if when is not None)
+        due, mono, idle = min(dues, default=None), self.clock().mono, self.rules.grace / 3
         if self._store.check_every:
             idle = min(idle, self._store.check_every)
         pause = idle if due is None else max(0.0, min(idle, due - mono))
@@ -201,7 +205,10 @@ class ControlLoop:
 
     def _place(self, draft: Draft, now: Now) -> Outcome:
         """Placing that fails must not undo what the commands did."""
-        return apply(draft, [lambda draft, now: place_all(draft, self.rules, now)], now)[0]
+        command = partial(place_all, rules=self.rules, limit=_PLACED)
+        outcome = apply(draft, [lambda draft, now: command(draft, now=now)], now)[0]
+        self._again = None if outcome.value is None else now.mono + outcome.value
+        return outcome
 
     async def _commit(self, draft: Draft, changes: Changes) -> None:
         if not changes:

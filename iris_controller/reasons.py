@@ -10,7 +10,6 @@ from iris_api.resources import ResourceSpec, format_memory
 from iris_controller.feasibility import attributes_of, fits, matches, met, never
 from iris_controller.rows import Attempt, Shape, Task, Worker
 from iris_controller.rules import Rules
-from iris_controller.schedule import healthy
 from iris_controller.state import View
 
 __all__ = ["Reasons"]
@@ -21,7 +20,7 @@ class Reasons:
 
     def __init__(self, view: View, rules: Rules, mono: float) -> None:
         self._view, self._pools, self._mono = view, rules.pools, mono
-        self._workers = healthy(view)
+        self._workers = [worker for worker in view.rows(Worker) if not worker.lost]
         self._by_shape: dict[Shape, str] = {}
 
     def of(self, task: Task) -> str:

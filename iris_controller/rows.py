@@ -209,7 +209,11 @@ class Attempt:
 
 @frozen(kw_only=True)
 class Worker:
-    """`revision` counts changes of what the worker should have. `past`: incarnations that came before."""
+    """`revision` counts changes of what the worker should have. `past`: incarnations that came before.
+
+    `faults`: root jobs whose attempts it failed one after the other for reasons of its own; after some it
+    rests, longer each time (`rests` counts them), and gets nothing new before `rests_until` (monotonic).
+    """
 
     id: str
     incarnation: str
@@ -225,6 +229,9 @@ class Worker:
     sequence: int = field(default=0, eq=False)
     known_revision: int = field(default=0, eq=False)
     last_seen: float = field(default=0.0, eq=False)
+    faults: tuple[str, ...] = field(default=(), eq=False)
+    rests: int = field(default=0, eq=False)
+    rests_until: float = field(default=0.0, eq=False)
 
     @property
     def key(self) -> str:

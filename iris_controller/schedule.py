@@ -1,161 +1,283 @@
-"""Which waiting task goes to which worker. Pure: looks at rows, changes none.
+"""Which waiting task goes to which worker, and what makes room for it. Pure: looks at rows, changes none.
 
-Tasks of one shape are interchangeable, so a pass costs one look at the workers a shape, and a heap
-operation a task that is placed; tasks that wait on are not looked at one by one.
+Tasks of one demand are interchangeable, so a pass costs what it places: neither the tasks that wait on nor
+the workers are looked at one by one.
 """
 
 from __future__ import annotations
 
+import enum
 import heapq
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Mapping
+from typing import Final
 
 from attrs import field, frozen
 
-from iris_api.resources import ResourceSpec
-from iris_controller.feasibility import fits, matches, never
-from iris_controller.rows import PoolSpec, QueueKey, Shape, Task, Worker
-from iris_controller.state import Index, View
+from iris_api.jobs import CauseKind
+from iris_controller.clock import Now
+from iris_controller.preempt import Evictor, Way
+from iris_controller.room import Room
+from iris_controller.rows import Attempt, Job, QueueKey, Task
+from iris_controller.rules import Rules
+from iris_controller.view import Index, View
 
-__all__ = ["Assignment", "Plan", "healthy", "schedule"]
+__all__ = ["Assignment", "Eviction", "Plan", "Wait", "schedule"]
 
-Rank = tuple[int, bool, int, int]
+_PATIENCE: Final = 60.0  # seconds that a task waits for room before a worker is emptied for it
+_AGAIN: Final = 2.0  # seconds before those are looked for again who would make room
+_EVICTIONS: Final = 64  # tasks for which room is made in one pass
+_OWN_FAULTS: Final = (CauseKind.ENVIRONMENT, CauseKind.WORKER_LOST, CauseKind.KILLED_OUTSIDE)
+
+Rank = tuple[int, int, int, bool, int, int]
+
+
+class Wait(enum.Enum):
+    """Why the tasks of a queue are not placed."""
+
+    ROOM = "no worker has room"
+    QUOTA = "the user has as many tasks running as may"
+    GANG = "another task of the gang is ending or backs off"
+    TURN = "others were placed first"
 
 
 @frozen
 class Assignment:
+    """`after`: uids of attempts that are there now and make room by their end."""
+
     task: Task
     worker: str
+    after: tuple[str, ...] = ()
+
+
+@frozen
+class Eviction:
+    """An attempt to end, and the task of higher priority that gets its place."""
+
+    victim: Attempt
+    for_: Task
 
 
 @frozen
 class Plan:
-    """`hopeless`: jobs whose tasks no pool can ever hold, with the reason."""
+    """`hopeless`: jobs whose tasks no pool can ever hold, with the reason. `waits`: why each queue that is
+    left is left. `again`: seconds after which another pass may do more though nothing has changed."""
 
     assignments: tuple[Assignment, ...] = ()
-    hopeless: tuple[tuple[str, str], ...] = field(default=())
+    evictions: tuple[Eviction, ...] = ()
+    hopeless: tuple[tuple[str, str], ...] = ()
+    waits: Mapping[QueueKey, Wait] = field(factory=dict)
+    again: float | None = None
 
 
-def healthy(view: View) -> list[Worker]:
-    return [worker for worker in view.rows(Worker) if not worker.lost]
+def schedule(view: View, rules: Rules, now: Now, room: Room | None = None, limit: int = sys.maxsize) -> Plan:
+    """Place what can be placed now, up to `limit` tasks: by priority; children before roots, as their
+    ancestors hold places until they end; users in the order of how little they have running; retries
+    before first attempts; then in the order of submission. Each goes to the least loaded worker that has
+    room. A task that does not fit now does not hold back those behind it, until it has waited for long.
 
-
-def schedule(view: View, pools: tuple[PoolSpec, ...]) -> Plan:
-    """Place what can be placed now: children before roots, retries before first attempts, then in the
-    order of submission; each on the least loaded worker that has room. A task that does not fit now
-    does not hold back those behind it."""
-    queues: list[QueueKey] = view.keys(Index.QUEUE)
-    if not queues:
+    `room` is that of `view`, and is changed; without one it is made.
+    """
+    if not view.keys(Index.QUEUE):
         return Plan()
-    room = _Room(view)
-    heads = [head for queue in queues if (head := _next(view, queue, view.walk(Index.QUEUE, queue)))]
-    heapq.heapify(heads)
-    placed: list[Assignment] = []
-    waiting: list[QueueKey] = []
-    while heads:
-        head = heapq.heappop(heads)
-        worker = room.take(head.queue.demand.shape)
-        if worker is None:
-            waiting.append(head.queue)
-            continue
-        placed.append(Assignment(head.task, worker))
-        if (following := _next(view, head.queue, head.rest)) is not None:
-            heapq.heappush(heads, following)
-    return Plan(tuple(placed), tuple(_hopeless(view, pools, waiting, room)))
+    return _Pass(view, rules, now, room if room is not None else Room.of(view), limit).run()
 
 
-@frozen(order=True)
-class _Head:
-    """The first task of a queue, and an iterator over those behind it."""
+class _Queue:
+    """The waiting tasks of one queue, of which `task` is next; None: there is no further one."""
 
-    rank: Rank
-    task: Task = field(order=False)
-    queue: QueueKey = field(order=False)
-    rest: Iterator[str] = field(order=False)
+    def __init__(self, view: View, key: QueueKey) -> None:
+        self.key, self.demand = key, key.demand
+        self.waiting: list[Task] = []  # were next and found no room
+        self._view = view
+        self._rest = view.walk(Index.QUEUE, key)
+        self.task: Task | None = None
+        self.next()
 
+    def next(self) -> Task | None:
+        """Go on to the next task; returns the one before."""
+        before = self.task
+        task_id = next(self._rest, None)
+        self.task = self._view.get(Task, task_id) if task_id is not None else None
+        return before
 
-def _next(view: View, queue: QueueKey, rest: Iterator[str]) -> _Head | None:
-    for task_id in rest:
-        task = view.get(Task, task_id)
-        return _Head((-queue.demand.depth, not queue.retried, task.order, task.index), task, queue, rest)
-    return None
-
-
-def _hopeless(
-    view: View, pools: tuple[PoolSpec, ...], waiting: list[QueueKey], room: _Room
-) -> Iterator[tuple[str, str]]:
-    for queue in waiting:
-        if room.could_hold(queue.demand.shape):
-            continue
-        if reason := never(queue.demand.shape, pools, room.workers):
-            jobs = dict.fromkeys(view.get(Task, task).job for task in view.walk(Index.QUEUE, queue))
-            yield from ((job, reason) for job in jobs)
+    def rank(self, running: int) -> Rank:
+        assert self.task is not None
+        demand, task = self.demand, self.task
+        return -demand.priority, -demand.depth, running, not self.key.retried, task.order, task.index
 
 
-class _Free:
-    """What a worker still has in this pass."""
+class _Pass:
+    """One look at all that waits."""
 
-    def __init__(self, worker: Worker, used: ResourceSpec, tasks: int) -> None:
-        self.worker = worker
-        self.cpu = worker.resources.cpu - used.cpu
-        self.memory = worker.resources.memory - used.memory
-        self.tasks = tasks
+    def __init__(self, view: View, rules: Rules, now: Now, room: Room, limit: int) -> None:
+        self._view, self._rules, self._now, self._room = view, rules, now, room
+        self._left = limit
+        self._running: dict[str, int] = {}
+        self._assignments: list[Assignment] = []
+        self._evictions: list[Eviction] = []
+        self._waits: dict[QueueKey, Wait] = {}
+        self._short: list[_Queue] = []  # of room, in the order of rank
+        self._hopeless: dict[str, str] = {}
+        self._again: float | None = None
 
-    def load(self) -> tuple[float, int, str]:
-        total = self.worker.resources
-        cpu = 1 - self.cpu / total.cpu if total.cpu else 0.0
-        memory = 1 - self.memory / total.memory if total.memory else 0.0
-        return round(max(cpu, memory), 6), self.tasks, self.worker.id
-
-    def holds(self, wanted: ResourceSpec) -> bool:
-        return fits(wanted, self.cpu, self.memory)
-
-    def give(self, wanted: ResourceSpec) -> None:
-        self.cpu -= wanted.cpu
-        self.memory -= wanted.memory
-        self.tasks += 1
-
-
-class _Room:
-    """The workers in this pass, by load for each shape that asks."""
-
-    def __init__(self, view: View) -> None:
-        self.workers = healthy(view)
-        self._free = {
-            worker.id: _Free(worker, view.used(worker.id), view.count(Index.HELD, worker.id))
-            for worker in self.workers
-        }
-        self._by_load: dict[Shape, list[tuple[float, int, str]]] = {}
-
-    def take(self, shape: Shape) -> str | None:
-        """The least loaded worker that has room for one task of the shape, which it now holds."""
-        heap = self._by_load.get(shape)
-        if heap is None:
-            heap = self._by_load[shape] = self._candidates(shape)
-        while heap:
-            entry = heap[0]
-            free = self._free[entry[2]]
-            if not free.holds(shape.resources):
-                heapq.heappop(heap)
-            elif entry != (load := free.load()):  # another shape was placed there meanwhile
-                heapq.heapreplace(heap, load)
-            else:
-                free.give(shape.resources)
-                heapq.heapreplace(heap, free.load())
-                return free.worker.id
-        return None
-
-    def could_hold(self, shape: Shape) -> bool:
-        """True if some worker that is here would hold it when empty."""
-        return any(
-            matches(worker, shape) and fits(shape.resources, worker.resources.cpu, worker.resources.memory)
-            for worker in self.workers
+    def run(self) -> Plan:
+        queues = [_Queue(self._view, key) for key in self._view.keys(Index.QUEUE)]
+        heads = [(queue.rank(self._count(queue)), queue) for queue in queues if queue.task is not None]
+        heapq.heapify(heads)
+        while heads and self._left > 0:
+            rank, queue = heads[0]
+            if rank < (now := queue.rank(self._count(queue))):  # its user has got more meanwhile
+                heapq.heapreplace(heads, (now, queue))
+                continue
+            heapq.heappop(heads)
+            if self._place(queue, heads[0] if heads else None) and queue.task is not None:
+                heapq.heappush(heads, (queue.rank(self._count(queue)), queue))
+        for _, queue in heads:
+            self._waits[queue.key], self._again = Wait.TURN, 0.0
+        self._make_room()
+        return Plan(
+            tuple(self._assignments),
+            tuple(self._evictions),
+            tuple(self._hopeless.items()),
+            self._waits,
+            self._again,
         )
 
-    def _candidates(self, shape: Shape) -> list[tuple[float, int, str]]:
-        heap = [
-            free.load()
-            for free in self._free.values()
-            if free.holds(shape.resources) and matches(free.worker, shape)
-        ]
-        heapq.heapify(heap)
-        return heap
+    def _count(self, queue: _Queue) -> int:
+        """How many tasks its user has running, with what this pass has placed."""
+        user = queue.demand.user
+        found = self._running.get(user)
+        if found is None:
+            found = self._running[user] = self._view.running(user)
+        return found
+
+    def _allowed(self, queue: _Queue) -> int:
+        """How many more tasks its user may have running."""
+        quota = self._rules.quota(queue.demand.user).running
+        return sys.maxsize if quota is None else max(0, quota - self._count(queue))
+
+    def _place(self, queue: _Queue, behind: tuple[Rank, _Queue] | None) -> bool:
+        """Place what comes before `behind`; False if the queue is done with in this pass."""
+        if queue.demand.gang:
+            return self._place_gang(queue)
+        allowed = self._allowed(queue)
+        if not allowed:
+            self._waits[queue.key] = Wait.QUOTA
+            return False
+        batch = self._batch(queue, behind, min(allowed, self._left))
+        avoid = self._failed_on(batch[0]) if queue.key.retried else ""
+        places = self._room.take(queue.demand.shape, len(batch), avoid)
+        for task, worker in zip(batch, places, strict=False):
+            self._assign(task, worker)
+        if len(places) < len(batch):
+            self._block(queue, batch[len(places) :])
+            return False
+        return True
+
+    def _batch(self, queue: _Queue, behind: tuple[Rank, _Queue] | None, most: int) -> list[Task]:
+        """The tasks that are next, without a look at others between them."""
+        batch: list[Task] = []
+        most = 1 if queue.key.retried else most
+        while queue.task is not None and len(batch) < most:
+            if batch and behind is not None and not self._before(queue, len(batch), behind):
+                break
+            batch.append(queue.task)
+            queue.next()
+        return batch
+
+    def _before(self, queue: _Queue, more: int, behind: tuple[Rank, _Queue]) -> bool:
+        rank, other = behind
+        if other.demand.user == queue.demand.user:  # both have got more
+            rank = other.rank(self._count(queue) + more)
+        return queue.rank(self._count(queue) + more) < rank
+
+    def _failed_on(self, task: Task) -> str:
+        """The worker that has just failed this task for reasons of its own."""
+        last = self._view.get(Attempt, task.attempts[-1])
+        return last.worker if last.cause is not None and last.cause.kind in _OWN_FAULTS else ""
+
+    def _place_gang(self, queue: _Queue) -> bool:
+        tasks = self._gang(queue)
+        if tasks is None:
+            self._waits[queue.key] = Wait.GANG
+        elif len(tasks) > self._allowed(queue):
+            self._waits[queue.key] = Wait.QUOTA
+        elif places := self._room.take_gang(queue.demand, len(tasks)):
+            for task, worker in zip(tasks, places, strict=True):
+                self._assign(task, worker)
+        else:
+            self._block(queue, tasks)
+        return False
+
+    def _gang(self, queue: _Queue) -> list[Task] | None:
+        """All its tasks, or None while not all of them wait."""
+        tasks = [self._view.get(Task, task) for task in self._view.walk(Index.QUEUE, queue.key)]
+        whole = len(tasks) == self._view.get(Job, queue.demand.gang).spec.replicas
+        return sorted(tasks, key=lambda task: task.index) if whole else None
+
+    def _assign(self, task: Task, worker: str, after: tuple[str, ...] = ()) -> None:
+        self._assignments.append(Assignment(task, worker, after))
+        self._running[task.demand.user] = self._running.get(task.demand.user, 0) + 1
+        self._left -= 1
+
+    def _block(self, queue: _Queue, tasks: list[Task]) -> None:
+        """These find no room. For good, or until some is made for them."""
+        self._waits[queue.key] = Wait.ROOM
+        if reason := self._room.never(queue.demand.shape, self._rules.pools):
+            for task in self._view.walk(Index.QUEUE, queue.key):
+                self._hopeless.setdefault(self._view.get(Task, task).job, reason)
+            return
+        queue.waiting = tasks
+        self._short.append(queue)
+        if not queue.demand.gang and self._now.wall - tasks[0].waiting_since > _PATIENCE:
+            self._room.keep_for(queue.demand.shape, self._now.mono)
+
+    def _make_room(self) -> None:
+        """End what is less important than what found no room."""
+        evictor = Evictor(self._view, self._room)
+        for queue in self._short:
+            if not evictor.may_help(queue.demand) or self._left <= 0:
+                continue
+            pause = self._room.searched_in_vain(queue.demand, self._now.mono, _AGAIN)
+            if pause:
+                self._again = pause if self._again is None else min(pause, self._again)
+            elif queue.demand.gang:
+                self._make_room_for_gang(queue, evictor)
+            else:
+                self._make_room_for_some(queue, evictor)
+
+    def _make_room_for_gang(self, queue: _Queue, evictor: Evictor) -> None:
+        ways = evictor.make_room_for_gang(queue.demand, len(queue.waiting))
+        if not ways:
+            self._in_vain(queue)
+            return
+        del self._waits[queue.key]
+        for task, way in zip(queue.waiting, ways, strict=True):
+            self._evict(task, way)
+
+    def _make_room_for_some(self, queue: _Queue, evictor: Evictor) -> None:
+        for task in _chain(queue):
+            if len(self._evictions) >= _EVICTIONS or not self._allowed(queue):
+                return
+            way = evictor.make_room(queue.demand)
+            if way is None:
+                self._in_vain(queue)
+                return
+            self._evict(task, way)
+        del self._waits[queue.key]
+
+    def _in_vain(self, queue: _Queue) -> None:
+        self._room.note_search(queue.demand, self._now.mono)
+        self._again = _AGAIN if self._again is None else min(_AGAIN, self._again)
+
+    def _evict(self, task: Task, way: Way) -> None:
+        self._evictions += [Eviction(victim, task) for victim in way.victims]
+        self._assign(task, way.worker, way.after)
+
+
+def _chain(queue: _Queue) -> Iterator[Task]:
+    yield from queue.waiting
+    while queue.task is not None:
+        yield queue.task
+        queue.next()

@@ -44,11 +44,13 @@ class ControllerService:
                 parent_attempt=request.parent_attempt,
                 existing=member(ExistingJob, request.existing or ExistingJob.ERROR, "existing"),
                 request_id=request.request_id,
+                user=request.user,
             )
         bundle = wanted.spec.bundle
         if bundle and not await self._core.on_disk(self._core.bundles.has, bundle):
             raise Refused("failed_precondition", f"bundle {bundle} is not here: PUT /bundles/{bundle} first")
-        job_id = await self._core.loop.run(lambda draft, now: submit(draft, wanted, _new_root_id, now))
+        rules = self._core.loop.rules
+        job_id = await self._core.loop.run(lambda draft, now: submit(draft, wanted, _new_root_id, now, rules))
         return pb.SubmitJobReply(job_id=str(job_id))
 
     async def get_job(self, request: pb.GetJobRequest, ctx: Any = None) -> pb.JobStatus:

@@ -8,7 +8,8 @@ from typing import Any, cast
 from attrs import field, frozen
 
 from iris_api.resources import ResourceSpec
-from iris_controller.rows import Job, Row
+from iris_controller.room import Room
+from iris_controller.rows import Job, Row, Worker
 from iris_controller.view import KINDS, Index, Place, R, View, index_keys
 
 __all__ = ["KINDS", "Changes", "Draft", "Index", "State", "View"]
@@ -34,6 +35,7 @@ class State(View):
         self._rows: dict[type[Row], dict[str, Row]] = {kind: {} for kind in KINDS}
         self._index: dict[Index, dict[Hashable, dict[str, None]]] = {index: {} for index in Index}
         self._used: dict[str, ResourceSpec] = {}
+        self.room = Room()
         self.last_order = 0
         draft = Draft(self)
         for row in rows:
@@ -88,9 +90,10 @@ class State(View):
         for (index, group), new in draft.added.items():
             if new:
                 self._index[index].setdefault(group, {}).update(new)
-        for index, group in (*draft.removed, *draft.added):
-            if index is Index.HELD:
-                self._used.pop(str(group), None)
+        touched = draft.touched_workers()
+        for worker in touched:
+            self._used.pop(worker, None)
+        self.room.note(touched)
         self.last_order = draft.last_order
 
     def _unlink(self, index: Index, key: Hashable, gone: dict[str, None]) -> None:
@@ -160,6 +163,11 @@ class Draft(View):
 
     def delete(self, kind: type[Row], key: str) -> None:
         self._write(kind, key, None)
+
+    def touched_workers(self) -> set[str]:
+        """Ids of workers that differ, or whose attempts do."""
+        held = {str(group) for index, group in (*self.removed, *self.added) if index is Index.HELD}
+        return held.union(self.overlay[Worker])
 
     def mark(self) -> int:
         return len(self._journal)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -11,12 +12,13 @@ from iris_api.ids import new_uid
 from iris_api.jobs import Cause, CauseKind, JobState
 from iris_controller.clock import Now
 from iris_controller.reasons import Reasons
-from iris_controller.rows import Endpoint, Job, Row, Task, Worker
+from iris_controller.rows import Attempt, Endpoint, Job, Row, Task, Worker
 from iris_controller.rules import Rules
 from iris_controller.schedule import schedule
 from iris_controller.state import Draft
 from iris_controller.timers import Due
 from iris_controller.transitions.attempts import place
+from iris_controller.transitions.gangs import preempt
 from iris_controller.transitions.jobs import doom
 from iris_controller.transitions.timeouts import expire
 
@@ -59,14 +61,22 @@ def forgive(draft: Draft, now: Now) -> None:
             draft.put(evolve(endpoint, expires=now.mono + endpoint.lease))
 
 
-def place_all(draft: Draft, rules: Rules, now: Now, make_uid: Callable[[], str] = new_uid) -> None:
-    """Place what can be placed now; end what never can be."""
-    plan = schedule(draft, rules.pools)
+def place_all(
+    draft: Draft, rules: Rules, now: Now, make_uid: Callable[[], str] = new_uid, limit: int = sys.maxsize
+) -> float | None:
+    """Place what can be placed now, up to `limit` tasks, with what must end to make room; end what never
+    can be. Returns the seconds after which there may be more to do; None: only a change can bring that."""
+    room = draft.state.room
+    room.sync(draft, draft.touched_workers())
+    plan = schedule(draft, rules, now, room, limit)
+    for eviction in plan.evictions:
+        preempt(draft, draft.get(Attempt, eviction.victim.uid), eviction.for_, now)
     for one in plan.assignments:
-        place(draft, one.task, draft.get(Worker, one.worker), make_uid(), now)
+        place(draft, one.task, draft.get(Worker, one.worker), make_uid(), now, one.after)
     for job_id, reason in plan.hopeless:
         cause = Cause(kind=CauseKind.UNSCHEDULABLE, message=reason)
         doom(draft, draft.get(Job, job_id), JobState.UNSCHEDULABLE, cause, cause, now)
+    return plan.again
 
 
 def _isolated(draft: Draft, command: Command, now: Now) -> Outcome:

@@ -31,6 +31,9 @@ class Index(enum.Enum):
     TASKS = "tasks by (job, state)"
     QUEUE = "tasks that may be placed now, by queue"
     HELD = "live attempts by worker"
+    LIVE = "live attempts by (user, priority)"
+    AWAITING = "attempts that wait for the end of another, by its uid"
+    PENDING = "tasks that wait for a place or back off, by user"
     NAME = "endpoints by name"
     OWNED = "endpoints by attempt"
 
@@ -44,16 +47,23 @@ def index_keys(row: Row) -> tuple[Place, ...]:
     """Under what a row is found."""
     if isinstance(row, Task):
         by_state = (Index.TASKS, (row.job, row.state))
-        if row.state is TaskState.PENDING and not row.not_before:
-            return by_state, (Index.QUEUE, row.queue)
-        return (by_state,)
+        if row.state is not TaskState.PENDING:
+            return (by_state,)
+        waiting = (Index.PENDING, row.demand.user)
+        return (by_state, waiting) if row.not_before else (by_state, waiting, (Index.QUEUE, row.queue))
     if isinstance(row, Attempt):
-        return () if row.state.ended else ((Index.HELD, row.worker),)
+        return () if row.state.ended else _live_keys(row)
     if isinstance(row, Job):
         return tuple(_job_keys(row))
     if isinstance(row, Endpoint):
         return (Index.NAME, row.name), (Index.OWNED, row.attempt)
     return ()
+
+
+def _live_keys(attempt: Attempt) -> tuple[Place, ...]:
+    demand = attempt.demand
+    held = (Index.HELD, attempt.worker), (Index.LIVE, (demand.user, demand.priority))
+    return (*held, *((Index.AWAITING, uid) for uid in attempt.after)) if attempt.after else held
 
 
 def _job_keys(job: Job) -> Iterator[Place]:
@@ -101,6 +111,10 @@ class View(ABC):
 
     def ids(self, index: Index, key: Hashable) -> list[str]:
         return list(self.walk(index, key))
+
+    def running(self, user: str) -> int:
+        """How many attempts of a user hold a place."""
+        return sum(self.count(Index.LIVE, key) for key in self.keys(Index.LIVE) if key[0] == user)
 
     def tasks(self, job: Job) -> Iterator[Task]:
         return (self.get(Task, f"{job.id}:{index}") for index in range(job.spec.replicas))

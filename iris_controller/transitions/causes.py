@@ -18,6 +18,7 @@ class Blame(enum.Enum):
     USER = "user"
     PLATFORM = "platform"
     ORDER = "order"  # it was told to end: no other attempt
+    FREE = "free"  # it ended with its gang, of which another one's budget pays
 
 
 _BLAME: Final = {
@@ -33,6 +34,7 @@ _BLAME: Final = {
     CauseKind.CANCELLED: Blame.ORDER,
     CauseKind.PARENT_ENDED: Blame.ORDER,
     CauseKind.SIBLING_FAILED: Blame.ORDER,
+    CauseKind.GANG_ENDED: Blame.FREE,
     CauseKind.UNSCHEDULABLE: Blame.ORDER,
 }
 _STATES: Final = {
@@ -44,6 +46,7 @@ _BY_BLAME: Final = {
     Blame.USER: TaskState.FAILED,
     Blame.PLATFORM: TaskState.WORKER_FAILED,
     Blame.ORDER: TaskState.KILLED,
+    Blame.FREE: TaskState.KILLED,
 }
 _BACKOFF: Final = {Blame.USER: (0.2, 10.0), Blame.PLATFORM: (0.5, 60.0)}
 

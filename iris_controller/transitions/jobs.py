@@ -63,7 +63,7 @@ def doom(draft: Draft, job: Job, state: JobState, cause: Cause, rest: Cause, now
         if task.state is TaskState.PENDING:
             draft.put(evolve(task, state=state_after(rest), cause=rest, finished=now.wall, expires=None))
         elif task.live:
-            attempts.order_stop(draft, draft.get(Attempt, task.live), rest)
+            attempts.order_stop(draft, draft.get(Attempt, task.live), rest, now)
     _end_children(draft, job, now)
     refresh(draft, job.id, now)
 
@@ -99,7 +99,8 @@ def sibling(cause: Cause, task: Task | None = None) -> Cause:
 def _decided(draft: Draft, job: Job, state: TaskState) -> JobState | None:
     if state is TaskState.FAILED:
         failed = draft.task_count(job.id, TaskState.FAILED)
-        return JobState.FAILED if failed > job.spec.max_task_failures else None
+        tolerated = 0 if job.spec.coscheduling else job.spec.max_task_failures
+        return JobState.FAILED if failed > tolerated else None
     return _VERDICTS.get(state)
 
 

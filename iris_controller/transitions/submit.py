@@ -9,9 +9,10 @@ from attrs import evolve, frozen
 
 from iris_api.errors import Refused
 from iris_api.ids import JobId
-from iris_api.jobs import Cause, CauseKind, ExistingJob, JobSpec, JobState
+from iris_api.jobs import DEFAULT_PRIORITY, Cause, CauseKind, ExistingJob, JobSpec, JobState
 from iris_controller.clock import Now
 from iris_controller.rows import Attempt, Demand, Job, Task
+from iris_controller.rules import Quota, Rules
 from iris_controller.state import Draft, Index
 from iris_controller.transitions import jobs
 
@@ -31,20 +32,23 @@ class Submit:
     user: str = ""
 
 
-def submit(draft: Draft, request: Submit, make_id: Callable[[str], str], now: Now) -> JobId | Refused:
+def submit(
+    draft: Draft, request: Submit, make_id: Callable[[str], str], now: Now, rules: Rules
+) -> JobId | Refused:
     """The new job's id, or that of the job that `request` already is. Raises Refused if nothing changes;
     returns a Refused ("aborted": try again) if a job of that name was ended first and is still stopping.
     """
     for known in draft.walk(Index.REQUEST, request.request_id):
         return JobId(known)
     parent = _parent(draft, request) if request.parent else None
-    _admit(draft, request.spec)
+    user = request.user if parent is None else parent.user
+    _admit(draft, request.spec, user, rules.quota(user))
     taken = _taken(draft, parent, request.spec.name)
     if taken is not None and (answer := _settle_name(draft, taken, request, now)) is not None:
         return answer
-    spec = request.spec if parent is None else _inherit(request.spec, parent.spec)
+    spec = _inherit(request.spec, None if parent is None else parent.spec)
     job_id = parent.id.child(spec.name) if parent else _root_id(draft, spec.name, make_id)
-    _insert(draft, job_id, spec, request, now)
+    _insert(draft, job_id, spec, evolve(request, user=user), now)
     return job_id
 
 
@@ -66,12 +70,25 @@ def _parent(draft: Draft, request: Submit) -> Job:
     return job
 
 
-def _admit(draft: Draft, spec: JobSpec) -> None:
+def _admit(draft: Draft, spec: JobSpec, user: str, quota: Quota) -> None:
     waiting = sum(draft.count(Index.QUEUE, queue) for queue in draft.keys(Index.QUEUE))
     if waiting + spec.replicas > MAX_WAITING:
         raise Refused(
             "resource_exhausted",
             f"{waiting} tasks wait for a place, and {MAX_WAITING} may: submit again when some have ended",
+        )
+    own = draft.count(Index.PENDING, user)
+    if quota.pending is not None and own + spec.replicas > quota.pending:
+        raise Refused(
+            "resource_exhausted",
+            f"{own} tasks of user {user or '(unnamed)'} wait for a place, and with {spec.replicas} more they "
+            f"would be over the quota of {quota.pending}: submit again when some run",
+        )
+    if quota.running is not None and spec.coscheduling and spec.replicas > quota.running:
+        raise Refused(
+            "invalid_argument",
+            f"a gang of {spec.replicas} tasks can never start: user {user or '(unnamed)'} may have "
+            f"{quota.running} running",
         )
 
 
@@ -111,9 +128,16 @@ def _alive(draft: Draft, uid: str) -> bool:
     return attempt is not None and not attempt.state.ended
 
 
-def _inherit(spec: JobSpec, parent: JobSpec) -> JobSpec:
+def _inherit(spec: JobSpec, parent: JobSpec | None) -> JobSpec:
     """Explicit values go before the parent's; the platform's own are added where the task runs."""
-    return evolve(spec, env_vars={**parent.env_vars, **spec.env_vars}, bundle=spec.bundle or parent.bundle)
+    if parent is None:
+        return evolve(spec, priority=spec.priority or DEFAULT_PRIORITY)
+    return evolve(
+        spec,
+        env_vars={**parent.env_vars, **spec.env_vars},
+        bundle=spec.bundle or parent.bundle,
+        priority=spec.priority or parent.priority,
+    )
 
 
 def _root_id(draft: Draft, name: str, make_id: Callable[[str], str]) -> JobId:

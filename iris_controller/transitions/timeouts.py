@@ -23,7 +23,8 @@ def deadline_of(row: Row, grace: float) -> float | None:
     if isinstance(row, Job):
         return row.deadline if row.verdict is None else None
     if isinstance(row, Worker):
-        return row.last_seen + (FORGET if row.lost else grace)
+        silent = row.last_seen + (FORGET if row.lost else grace)
+        return min(silent, row.rests_until or silent)
     return row.expires if isinstance(row, Endpoint) else None
 
 
@@ -37,12 +38,20 @@ def expire(draft: Draft, row: Row, waits_for: str, grace: float, now: Now) -> No
     elif isinstance(row, Task):
         _task_due(draft, row, waits_for, now)
     elif isinstance(row, Worker):
-        if row.lost:
-            draft.delete(Worker, row.id)
-        else:
-            lose_worker(draft, row, now)
+        _worker_due(draft, row, grace, now)
     elif isinstance(row, Endpoint):
         draft.delete(Endpoint, row.uid)
+
+
+def _worker_due(draft: Draft, worker: Worker, grace: float, now: Now) -> None:
+    if worker.rests_until and worker.rests_until <= now.mono:
+        worker = evolve(worker, rests_until=0.0)
+        draft.put(worker)
+    silence = now.mono - worker.last_seen
+    if worker.lost and silence >= FORGET:
+        draft.delete(Worker, worker.id)
+    elif not worker.lost and silence >= grace:
+        lose_worker(draft, worker, now)
 
 
 def _job_timeout(draft: Draft, job: Job, now: Now) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 from attrs import evolve, field, frozen
 
@@ -16,6 +16,7 @@ from iris_controller.rows import Attempt, Worker
 from iris_controller.state import Draft, Index
 from iris_controller.transitions.attempts import advance, end_attempt
 from iris_controller.transitions.causes import cause_of
+from iris_controller.transitions.health import note_health
 
 __all__ = ["FORGET", "Observed", "Report", "lose_worker", "observe"]
 
@@ -74,6 +75,7 @@ def observe(draft: Draft, report: Report, now: Now) -> None:
 def _contact(before: Worker | None, report: Report, now: Now) -> Worker:
     revision = 1
     past: tuple[str, ...] = ()
+    health: dict[str, Any] = {}
     if before is not None:
         if report.incarnation in before.past:
             raise Refused(
@@ -82,7 +84,9 @@ def _contact(before: Worker | None, report: Report, now: Now) -> Worker:
                 f"(incarnation {report.incarnation}) must end",
             )
         revision, past = before.revision, before.past
-        if before.incarnation != report.incarnation:
+        if before.incarnation == report.incarnation:
+            health = {"faults": before.faults, "rests": before.rests, "rests_until": before.rests_until}
+        else:
             past = (*past, before.incarnation)[-_REMEMBERED:]
     if report.known_revision > revision:  # of an earlier controller, which is forgotten
         revision = report.known_revision + 1
@@ -100,6 +104,7 @@ def _contact(before: Worker | None, report: Report, now: Now) -> Worker:
         sequence=report.sequence,
         known_revision=report.known_revision,
         last_seen=now.mono,
+        **health,
     )
 
 
@@ -110,12 +115,15 @@ def _take_over(draft: Draft, attempt: Attempt, seen: Observed, now: Now) -> None
     if attempt.started is None and seen.started:  # it was over before anybody could say that it ran
         advance(draft, attempt, TaskState.RUNNING, seen.started, now)
         attempt = draft.get(Attempt, attempt.uid)
-    end_attempt(draft, attempt, _judge(attempt, seen, seen.exit), now)
+    cause = _judge(attempt, seen, seen.exit)
+    note_health(draft, attempt, cause, now)
+    end_attempt(draft, attempt, cause, now)
 
 
 def _judge(attempt: Attempt, seen: Observed, end: Exit) -> Cause | None:
-    """The order to stop counts only if the worker had passed it on before the end."""
-    if not seen.stopped:
+    """The order to stop counts only if the worker had passed it on before the end; but in a gang that is
+    being ended, whatever a task does is a consequence of that."""
+    if not seen.stopped and not (attempt.kill is not None and attempt.kill.kind is CauseKind.GANG_ENDED):
         return cause_of(end, seen.last_lines)
     if attempt.kill is None:
         return Cause(
@@ -143,6 +151,8 @@ def _lose_missing(draft: Draft, report: Report, now: Now) -> None:
         if uid in report.attempts:
             continue
         attempt = draft.get(Attempt, uid)
+        if attempt.state.ended or attempt.after:  # with its gang; or the worker has not been told of it
+            continue
         if attempt.incarnation != report.incarnation:
             _lose(draft, attempt, f"worker {report.worker} started anew without it", now)
         elif attempt.revision <= report.known_revision:
@@ -158,7 +168,9 @@ def lose_worker(draft: Draft, worker: Worker, now: Now) -> None:
 
 def _end_all(draft: Draft, worker: str, message: str, now: Now) -> None:
     for uid in draft.ids(Index.HELD, worker):
-        _lose(draft, draft.get(Attempt, uid), message, now)
+        attempt = draft.get(Attempt, uid)
+        if not attempt.state.ended:
+            _lose(draft, attempt, message, now)
 
 
 def _lose(draft: Draft, attempt: Attempt, message: str, now: Now) -> None:

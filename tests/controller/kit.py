@@ -97,10 +97,12 @@ class Cluster:
 
     def submit(self, name: str = "job", **given: Any) -> Any:
         """Submit; `existing`, `parent` and so on as in Submit, anything else as in JobSpec."""
-        about = {key: given.pop(key) for key in ("parent", "request_id", "parent_attempt") if key in given}
+        about = {
+            key: given.pop(key) for key in ("parent", "request_id", "parent_attempt", "user") if key in given
+        }
         existing = ExistingJob(given.pop("existing", "error"))
         request = Submit(spec=spec(name, **given), existing=existing, **about)
-        return self.run(lambda draft, now: submit(draft, request, self._make_id, now))
+        return self.run(lambda draft, now: submit(draft, request, self._make_id, now, self.rules))
 
     def child(self, parent_task: str, name: str = "child", **given: Any) -> Any:
         """Submit from inside the live attempt of a task."""

@@ -1,0 +1,39 @@
+"""Gangs: tasks that start together, and of which none goes on when another has not ended well."""
+
+from __future__ import annotations
+
+from attrs import evolve
+
+from iris_api.jobs import Cause, CauseKind, TaskState
+from iris_controller.clock import Now
+from iris_controller.rows import Attempt, Job, Task
+from iris_controller.state import Draft
+from iris_controller.transitions import attempts
+
+__all__ = ["end_members", "preempt"]
+
+
+def preempt(draft: Draft, victim: Attempt, winner: Task, now: Now) -> None:
+    """Have an attempt end because a task of higher priority gets its place; with it ends its gang."""
+    message = (
+        f"preempted by {winner.id}, whose priority is {winner.demand.priority} and not "
+        f"{victim.demand.priority}"
+    )
+    cause = Cause(kind=CauseKind.PREEMPTED, message=message, by=winner.job)
+    job, task = draft.get(Job, victim.job), draft.get(Task, victim.task)
+    attempts.order_stop(draft, victim, cause, now)
+    if victim.demand.gang:
+        end_members(draft, job, task, cause, now)
+
+
+def end_members(draft: Draft, job: Job, guilty: Task, cause: Cause, now: Now) -> None:
+    """Have the other tasks of a gang end, and those that had succeeded wait again: all start together."""
+    message = f"task {guilty.id} of the gang ended: {cause.message}"
+    ended = Cause(kind=CauseKind.GANG_ENDED, message=message, by=cause.by)
+    for task in list(draft.tasks(job)):
+        if task.id == guilty.id:
+            continue
+        if task.live:
+            attempts.order_stop(draft, draft.get(Attempt, task.live), ended, now)
+        elif task.state is TaskState.SUCCEEDED:
+            draft.put(evolve(task, state=TaskState.PENDING, finished=None, waiting_since=now.wall))
