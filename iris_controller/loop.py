@@ -13,7 +13,6 @@ import functools
 import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from functools import partial
 from typing import Any, Final, TypeVar
 
 from iris_api.errors import Refused
@@ -205,7 +204,7 @@ class ControlLoop:
 
     def _place(self, draft: Draft, now: Now) -> Outcome:
         """Placing that fails must not undo what the commands did."""
-        command = partial(place_all, rules=self.rules, limit=_PLACED)
+        command = functools.partial(place_all, rules=self.rules, limit=_PLACED)
         outcome = apply(draft, [lambda draft, now: command(draft, now=now)], now)[0]
         self._again = None if outcome.value is None else now.mono + outcome.value
         return outcome

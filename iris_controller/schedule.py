@@ -9,7 +9,8 @@ from __future__ import annotations
 import enum
 import heapq
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
+from itertools import islice
 from typing import Final
 
 from attrs import field, frozen
@@ -89,17 +90,24 @@ class _Queue:
     def __init__(self, view: View, key: QueueKey) -> None:
         self.key, self.demand = key, key.demand
         self.waiting: list[Task] = []  # were next and found no room
+        self.chunk = 1  # tasks to look at together: more, the more found room
         self._view = view
         self._rest = view.walk(Index.QUEUE, key)
         self.task: Task | None = None
-        self.next()
+        self._go_on()
 
-    def next(self) -> Task | None:
-        """Go on to the next task; returns the one before."""
-        before = self.task
+    def take(self, most: int) -> list[Task]:
+        """The next tasks, up to `most`."""
+        if self.task is None:
+            return []
+        taken = [self.task]
+        taken += [self._view.get(Task, task_id) for task_id in islice(self._rest, most - 1)]
+        self._go_on()
+        return taken
+
+    def _go_on(self) -> None:
         task_id = next(self._rest, None)
         self.task = self._view.get(Task, task_id) if task_id is not None else None
-        return before
 
     def rank(self, running: int) -> Rank:
         assert self.task is not None
@@ -165,11 +173,11 @@ class _Pass:
         if not allowed:
             self._waits[queue.key] = Wait.QUOTA
             return False
-        batch = self._batch(queue, behind, min(allowed, self._left))
+        batch = self._batch(queue, behind, min(allowed, self._left, queue.chunk))
+        queue.chunk *= 8
         avoid = self._failed_on(batch[0]) if queue.key.retried else ""
         places = self._room.take(queue.demand.shape, len(batch), avoid)
-        for task, worker in zip(batch, places, strict=False):
-            self._assign(task, worker)
+        self._assign(queue, map(Assignment, batch, places), len(places))
         if len(places) < len(batch):
             self._block(queue, batch[len(places) :])
             return False
@@ -177,13 +185,14 @@ class _Pass:
 
     def _batch(self, queue: _Queue, behind: tuple[Rank, _Queue] | None, most: int) -> list[Task]:
         """The tasks that are next, without a look at others between them."""
+        if behind is None:
+            return queue.take(1 if queue.key.retried else most)
         batch: list[Task] = []
         most = 1 if queue.key.retried else most
         while queue.task is not None and len(batch) < most:
-            if batch and behind is not None and not self._before(queue, len(batch), behind):
+            if batch and not self._before(queue, len(batch), behind):
                 break
-            batch.append(queue.task)
-            queue.next()
+            batch += queue.take(1)
         return batch
 
     def _before(self, queue: _Queue, more: int, behind: tuple[Rank, _Queue]) -> bool:
@@ -204,8 +213,7 @@ class _Pass:
         elif len(tasks) > self._allowed(queue):
             self._waits[queue.key] = Wait.QUOTA
         elif places := self._room.take_gang(queue.demand, len(tasks)):
-            for task, worker in zip(tasks, places, strict=True):
-                self._assign(task, worker)
+            self._assign(queue, map(Assignment, tasks, places), len(tasks))
         else:
             self._block(queue, tasks)
         return False
@@ -216,10 +224,10 @@ class _Pass:
         whole = len(tasks) == self._view.get(Job, queue.demand.gang).spec.replicas
         return sorted(tasks, key=lambda task: task.index) if whole else None
 
-    def _assign(self, task: Task, worker: str, after: tuple[str, ...] = ()) -> None:
-        self._assignments.append(Assignment(task, worker, after))
-        self._running[task.demand.user] = self._running.get(task.demand.user, 0) + 1
-        self._left -= 1
+    def _assign(self, queue: _Queue, assignments: Iterable[Assignment], count: int) -> None:
+        self._assignments += assignments
+        self._running[queue.demand.user] += count
+        self._left -= count
 
     def _block(self, queue: _Queue, tasks: list[Task]) -> None:
         """These find no room. For good, or until some is made for them."""
@@ -254,30 +262,27 @@ class _Pass:
             return
         del self._waits[queue.key]
         for task, way in zip(queue.waiting, ways, strict=True):
-            self._evict(task, way)
+            self._evict(queue, task, way)
 
     def _make_room_for_some(self, queue: _Queue, evictor: Evictor) -> None:
-        for task in _chain(queue):
-            if len(self._evictions) >= _EVICTIONS or not self._allowed(queue):
+        for made in range(_EVICTIONS):
+            tasks = queue.waiting[made : made + 1] or queue.take(1)
+            if not tasks:
+                del self._waits[queue.key]
+                return
+            if not self._allowed(queue):
                 return
             way = evictor.make_room(queue.demand)
             if way is None:
                 self._in_vain(queue)
                 return
-            self._evict(task, way)
-        del self._waits[queue.key]
+            self._evict(queue, tasks[0], way)
+        self._again = 0.0
 
     def _in_vain(self, queue: _Queue) -> None:
         self._room.note_search(queue.demand, self._now.mono)
         self._again = _AGAIN if self._again is None else min(_AGAIN, self._again)
 
-    def _evict(self, task: Task, way: Way) -> None:
+    def _evict(self, queue: _Queue, task: Task, way: Way) -> None:
         self._evictions += [Eviction(victim, task) for victim in way.victims]
-        self._assign(task, way.worker, way.after)
-
-
-def _chain(queue: _Queue) -> Iterator[Task]:
-    yield from queue.waiting
-    while queue.task is not None:
-        yield queue.task
-        queue.next()
+        self._assign(queue, [Assignment(task, way.worker, way.after)], 1)

@@ -91,12 +91,8 @@ def end_attempt(draft: Draft, attempt: Attempt, cause: Cause | None, now: Now) -
             attempt,
             state=state_after(cause),
             cause=cause,
-<<<<<<< HEAD
             finished=max(now.wall, attempt.started or 0.0),  # the clock may have been set back
-=======
-            finished=now.wall,
             after=(),
->>>>>>> 9f03780 (Place by priority, user and gang; end what is less important for what is more; let failing workers rest)
         )
     )
     drop_endpoints(draft, draft.ids(Index.OWNED, attempt.uid))
