@@ -1,7 +1,7 @@
-"""Room: what each worker has free, in the order of load for each shape that was asked for.
+"""Room: what each worker has free, and who is the least loaded that has room for a task.
 
 It is kept from turn to turn, so that a change costs what it changes and not a look at every worker. It
-says nothing that the rows do not: `renew` makes an entry from them, and an empty Room filled anew is equal.
+says nothing that the rows do not: an entry is made from them, and an empty Room filled anew is equal.
 """
 
 from __future__ import annotations
@@ -11,23 +11,26 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from iris_api.jobs import Constraint
 from iris_api.resources import ResourceSpec
-from iris_controller.feasibility import SLACK, Obstacle, attributes_of, never, obstacle
+from iris_controller.feasibility import SLACK, Obstacle, attributes_of, fits, matches, never, obstacle
 from iris_controller.rows import Demand, PoolSpec, Shape, Worker
 from iris_controller.view import Index, View
 
 __all__ = ["Free", "Room"]
 
-_SHAPES: Final = 32  # whose order is kept
 _ANSWERS: Final = 1024
 _KEPT: Final = 5.0  # seconds
 _MANY: Final = 256  # tasks of a shape that are placed in rounds over all workers, not one by one
+_ORDERS: Final = 32  # of shapes, and of constraints
+_SKIPPED: Final = 16  # less loaded workers without room, before a shape gets an order of its own
 
-Entry = tuple[float, int, str]
+Entry = tuple[float, str]
 
 
 class Free:
-    """What one worker still has. `kept`: for a task that has waited longer than those that ask."""
+    """What one worker still has. `kept`: for a task that has waited longer than those that ask. `entry`:
+    how loaded it is; of two that are alike the one with fewer tasks is less so."""
 
     __slots__ = ("cpu", "entry", "kept", "memory", "tasks", "worker")
 
@@ -38,6 +41,11 @@ class Free:
         self.tasks = tasks
         self.kept = False
         self.entry = self._load()
+
+    @property
+    def closed(self) -> bool:
+        """To all, whatever they want."""
+        return self.kept or bool(self.worker.rests_until)
 
     def obstacle(self, shape: Shape) -> Obstacle | None:
         return obstacle(self.worker, shape, self.cpu, self.memory, self.kept)
@@ -60,9 +68,10 @@ class Free:
 
     def _load(self) -> Entry:
         total = self.worker.resources
-        cpu = 1 - self.cpu / total.cpu if total.cpu else 0.0
-        memory = 1 - self.memory / total.memory if total.memory else 0.0
-        return round(max(cpu, memory), 6), self.tasks, self.worker.id
+        load = 1 - self.cpu / total.cpu if total.cpu else 0.0
+        if total.memory:
+            load = max(load, 1 - self.memory / total.memory)
+        return load + self.tasks * 1e-7, self.worker.id
 
 
 class Room:
@@ -70,7 +79,8 @@ class Room:
 
     def __init__(self) -> None:
         self._free: dict[str, Free] = {}
-        self._heaps: dict[Shape, list[Entry]] = {}
+        self._orders: dict[tuple[Constraint, ...], dict[ResourceSpec, list[Entry]]] = {}
+        self._own: dict[tuple[Shape, ResourceSpec], list[Entry]] = {}
         self._noted: set[str] = set()
         self._kept: dict[Shape, tuple[str, float]] = {}
         self._searched: dict[Demand, float] = {}
@@ -127,8 +137,14 @@ class Room:
         if count > _MANY and count * 8 > len(self._free):
             return self._take_many(shape, count)
         taken: list[str] = []
-        while len(taken) < count and (worker := self._take_one(shape, avoid)):
+        orders = [
+            (size, order)
+            for size, order in self._orders_of(shape.constraints).items()
+            if fits(shape.resources, size.cpu, size.memory)
+        ]
+        while len(taken) < count and (worker := self._take_one(orders, shape, avoid)):
             taken.append(worker)
+        self._noted.update(taken)
         return taken
 
     def give(self, worker: str, wanted: ResourceSpec, count: int = 1) -> None:
@@ -202,50 +218,104 @@ class Room:
         if before is None or not _same(before.worker, worker):
             self.generation += 1
             before = None
-        if before is None or before.entry != free.entry or before.kept:
-            for shape, heap in self._heaps.items():
-                if free.obstacle(shape) is None:
-                    heapq.heappush(heap, free.entry)
+        if before is None or before.entry > free.entry or before.kept:
+            self._put_in_order(free)
 
-    def _heap(self, shape: Shape) -> list[Entry]:
-        """Every worker with room for the shape is in it with its load or a lower one."""
-        heap = self._heaps.pop(shape, None)
-        if heap is None or len(heap) > 2 * len(self._free) + 64:
-            heap = [free.entry for free in self._free.values() if free.obstacle(shape) is None]
-            heapq.heapify(heap)
-        self._heaps[shape] = heap
-        if len(self._heaps) > _SHAPES:
-            del self._heaps[next(iter(self._heaps))]
-        return heap
+    def _put_in_order(self, free: Free) -> None:
+        """It has more room than before."""
+        for constraints, orders in self._orders.items():
+            if not constraints or matches(free.worker, Shape(free.worker.resources, constraints)):
+                heapq.heappush(orders.setdefault(free.worker.resources, []), free.entry)
+        for (shape, size), order in self._own.items():
+            if size == free.worker.resources and free.obstacle(shape) is None:
+                heapq.heappush(order, free.entry)
 
-    def _take_one(self, shape: Shape, avoid: str) -> str:
-        heap = self._heap(shape)
-        avoided: Entry | None = None
-        chosen = ""
-        while heap and not chosen:
-            entry = heap[0]
-            free = self._free.get(entry[2])
-            if free is None or entry > free.entry or free.obstacle(shape) is not None:
-                heapq.heappop(heap)  # gone, or pushed again when it got more room
+    def _orders_of(self, constraints: tuple[Constraint, ...]) -> dict[ResourceSpec, list[Entry]]:
+        """By size, the workers that meet the constraints, each with its load or a lower one."""
+        orders = self._orders.pop(constraints, None)
+        if orders is None or sum(map(len, orders.values())) > 4 * len(self._free) + 64:
+            orders = {}
+            for free in self._free.values():
+                if not constraints or matches(free.worker, Shape(free.worker.resources, constraints)):
+                    orders.setdefault(free.worker.resources, []).append(free.entry)
+            for order in orders.values():
+                heapq.heapify(order)
+        self._orders[constraints] = orders
+        if len(self._orders) > _ORDERS:
+            del self._orders[next(iter(self._orders))]
+        return orders
+
+    def _take_one(self, orders: list[tuple[ResourceSpec, list[Entry]]], shape: Shape, avoid: str) -> str:
+        best: Entry | None = None
+        for size, order in orders:
+            found = self._look(order, shape, size, avoid)
+            if found is not None and (best is None or found < best):
+                best = found
+        if best is not None:
+            worker = best[1]
+        elif avoid in self._free and self._free[avoid].obstacle(shape) is None:
+            worker = avoid
+        else:
+            return ""
+        self._free[worker].give(shape.resources)
+        return worker
+
+    def _look(self, order: list[Entry], shape: Shape, size: ResourceSpec, avoid: str) -> Entry | None:
+        """The least loaded of `order` with room for the shape. Where many that are less loaded have none,
+        the shape gets an order of its own, of those that have."""
+        own = self._own.get((shape, size))
+        if own is not None:
+            return self._first(own, shape, avoid, None)
+        skipped: list[Entry] = []
+        found = self._first(order, shape, avoid, skipped)
+        for entry in skipped:
+            heapq.heappush(order, entry)
+        if found is None and skipped:
+            return self._first(self._make_own(shape, size), shape, avoid, None)
+        return found
+
+    def _first(
+        self, order: list[Entry], shape: Shape, avoid: str, skipped: list[Entry] | None
+    ) -> Entry | None:
+        """`skipped` takes those without room, a few at most; None: they are dropped, and come again when
+        they have got more."""
+        wanted, avoided, found = shape.resources, None, None
+        while order:
+            entry = order[0]
+            free = self._free.get(entry[1])
+            if free is None or entry > free.entry:
+                heapq.heappop(order)  # gone, or there again since it got more room
             elif entry < free.entry:
-                heapq.heapreplace(heap, free.entry)
-            elif entry[2] == avoid:
-                avoided = heapq.heappop(heap)
+                heapq.heapreplace(order, free.entry)
+            elif free.closed or not fits(wanted, free.cpu, free.memory):
+                heapq.heappop(order)
+                if skipped is not None:
+                    skipped.append(entry)
+                    if len(skipped) > _SKIPPED:
+                        break
+            elif entry[1] == avoid:
+                avoided = heapq.heappop(order)
             else:
-                chosen = entry[2]
+                found = entry
+                break
         if avoided is not None:
-            heapq.heappush(heap, avoided)
-            chosen = chosen or avoid
-        if chosen:
-            self.give(chosen, shape.resources)
-        return chosen
+            heapq.heappush(order, avoided)
+        return found
+
+    def _make_own(self, shape: Shape, size: ResourceSpec) -> list[Entry]:
+        fitting = [free.entry for free in self._free.values()
+                   if free.worker.resources == size and free.obstacle(shape) is None]  # fmt: skip
+        heapq.heapify(fitting)
+        self._own[shape, size] = fitting
+        if len(self._own) > _ORDERS:
+            del self._own[next(iter(self._own))]
+        return fitting
 
     def _take_many(self, shape: Shape, count: int) -> list[str]:
         taken = _rounds(sorted(self._free.values(), key=lambda free: free.entry), shape, count)
         for worker, tasks in Counter(taken).items():
             self._free[worker].give(shape.resources, tasks)
         self._noted.update(taken)
-        self._heaps.pop(shape, None)
         return taken
 
 

@@ -10,7 +10,6 @@ import enum
 import heapq
 import sys
 from collections.abc import Iterable, Mapping
-from itertools import islice
 from typing import Final
 
 from attrs import field, frozen
@@ -96,13 +95,12 @@ class _Queue:
         self.task: Task | None = None
         self._go_on()
 
-    def take(self, most: int) -> list[Task]:
-        """The next tasks, up to `most`."""
-        if self.task is None:
-            return []
-        taken = [self.task]
-        taken += [self._view.get(Task, task_id) for task_id in islice(self._rest, most - 1)]
-        self._go_on()
+    def take(self, most: int, before: int = sys.maxsize) -> list[Task]:
+        """The next tasks, up to `most`, of which all but the first are of jobs submitted `before`."""
+        taken: list[Task] = []
+        while (task := self.task) is not None and len(taken) < most and (not taken or task.order < before):
+            taken.append(task)
+            self._go_on()
         return taken
 
     def _go_on(self) -> None:
@@ -184,22 +182,17 @@ class _Pass:
         return True
 
     def _batch(self, queue: _Queue, behind: tuple[Rank, _Queue] | None, most: int) -> list[Task]:
-        """The tasks that are next, without a look at others between them."""
+        """The tasks that are next, without a look at others between them; at least one."""
+        if queue.key.retried:
+            return queue.take(1)
         if behind is None:
-            return queue.take(1 if queue.key.retried else most)
-        batch: list[Task] = []
-        most = 1 if queue.key.retried else most
-        while queue.task is not None and len(batch) < most:
-            if batch and not self._before(queue, len(batch), behind):
-                break
-            batch += queue.take(1)
-        return batch
-
-    def _before(self, queue: _Queue, more: int, behind: tuple[Rank, _Queue]) -> bool:
+            return queue.take(most)
         rank, other = behind
-        if other.demand.user == queue.demand.user:  # both have got more
-            rank = other.rank(self._count(queue) + more)
-        return queue.rank(self._count(queue) + more) < rank
+        if other.demand.user != queue.demand.user:  # with each place the order of users may change
+            return queue.take(1)
+        if (other.demand.priority, other.demand.depth) != (queue.demand.priority, queue.demand.depth):
+            return queue.take(most)
+        return queue.take(most, before=rank[-2])
 
     def _failed_on(self, task: Task) -> str:
         """The worker that has just failed this task for reasons of its own."""

@@ -14,6 +14,7 @@ from iris_api.jobs import Entry, JobSpec, TaskState
 from iris_api.platform import Exit, ExitKind
 from iris_api.resources import ResourceSpec
 from iris_controller.clock import Now, system_clock
+from iris_controller.room import Room
 from iris_controller.rows import Attempt
 from iris_controller.rules import Rules
 from iris_controller.schedule import schedule
@@ -35,8 +36,9 @@ def full(tasks: int, workers: int) -> dict[str, float]:
     _submit(state, tasks)
     took, placed = [], 0
     for _ in range(3):
+        room = Room.of(state)  # a controller keeps it from turn to turn
         began = time.perf_counter()
-        plan = schedule(state, _RULES.pools)
+        plan = schedule(state, _RULES, system_clock(), room)
         took.append(time.perf_counter() - began)
         placed = len(plan.assignments)
     return {"seconds": statistics.median(took), "placed": placed}
@@ -80,7 +82,7 @@ def _submit(state: State, tasks: int, shapes: int = _SHAPES) -> None:
 
 
 def _submits(request: Submit) -> Callable[[Draft, Now], object]:
-    return lambda draft, now: submit(draft, request, str, now)
+    return lambda draft, now: submit(draft, request, str, now, _RULES)
 
 
 def _joins(number: int, cpu: float) -> Callable[[Draft, Now], None]:
