@@ -17,9 +17,10 @@ from typing import Any, Final, TypeVar
 
 from iris_api.errors import Refused
 from iris_controller.clock import Clock, Now, system_clock
+from iris_controller.inbox import Batch, Inbox, resolve
 from iris_controller.rules import Rules
 from iris_controller.state import Changes, Draft, State
-from iris_controller.step import Command, Outcome, apply, expire_due, forgive, place_all
+from iris_controller.step import Outcome, apply, expire_due, forgive, place_all
 from iris_controller.store.base import StateLost, Store
 from iris_controller.timers import Due, Timers
 
@@ -33,7 +34,6 @@ _PATIENCE: Final = 30.0  # seconds that the store gets for one call
 _PLACED: Final = 2000  # tasks in one turn: others are answered in between
 
 T = TypeVar("T")
-_Waiting = tuple[Command, asyncio.Future[Any]]
 
 
 class ControlLoop:
@@ -65,7 +65,7 @@ class ControlLoop:
         self._stored = self.clock().mono  # when the store was last heard of
         self._deaf = False  # has a turn failed since which nobody could be heard?
         self._timers = Timers(rules.grace)
-        self._queue: list[_Waiting] = []
+        self._inbox = Inbox()
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self.event_loop: asyncio.AbstractEventLoop | None = None
@@ -86,16 +86,17 @@ class ControlLoop:
             self.event_loop = asyncio.get_running_loop()
             self._task = self.event_loop.create_task(self._supervise())
 
-    async def run(self, command: Callable[[Draft, Now], T]) -> T:
-        """Have a command carried out; returns its value once that is stored, or raises what it raised."""
+    async def run(self, command: Callable[[Draft, Now], T], *, report: bool = False) -> T:
+        """Have a command carried out; returns its value once that is stored, or raises what it raised.
+        `report`: it is what a worker saw, and comes in a lane of its own."""
         if self._closing:
             raise Refused("unavailable", self._trouble or "the controller is stopping")
-        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._queue.append((command, future))
+        future = self._inbox.put(command, report=report)
         if self._waiting_since is None:
             self._waiting_since = self.clock().mono
         self._wake.set()
-        return await future
+        value: T = await future
+        return value
 
     async def close(self) -> None:
         """Carry out what was accepted, then end. Idempotent."""
@@ -104,7 +105,7 @@ class ControlLoop:
         if self._task is not None:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
-        self._refuse(self._take(), Refused("unavailable", "the controller is stopping"))
+        self._refuse([], Refused("unavailable", "the controller is stopping"))
 
     def trouble(self) -> str:
         """Why the loop does not do its work; empty while it does."""
@@ -141,7 +142,7 @@ class ControlLoop:
     def _give_up(self, error: StateLost) -> None:
         self._closing = True
         self.ended = self._trouble = f"this controller has ended: {error}"
-        self._refuse(self._take(), Refused("unavailable", self._trouble))
+        self._refuse([], Refused("unavailable", self._trouble))
         if self._lost is not None:
             self._lost(error)
 
@@ -151,9 +152,11 @@ class ControlLoop:
             self._wake.clear()
             await self._turn()
             self._failures, self._trouble = 0, ""
-            if not self._queue:
-                if self._closing:
-                    return
+            if self._inbox:
+                await asyncio.sleep(0)  # a store that does not block has let nobody else come to work
+            elif self._closing:
+                return
+            else:
                 await self._sleep()
 
     async def _sleep(self) -> None:
@@ -172,7 +175,7 @@ class ControlLoop:
             alarm.cancel()
 
     async def _turn(self) -> None:
-        batch, now = self._take(), self.clock()
+        batch, now = Batch(), self.clock()
         late = self._lateness(now)
         due = self._timers.pop(now.mono)
         try:
@@ -180,7 +183,7 @@ class ControlLoop:
             draft = Draft(self.state)
             if late > min(_LATE, self.rules.grace / 3) or self._deaf:
                 forgive(draft, now)
-            outcomes = apply(draft, [command for command, _ in batch], now)
+            self._inbox.carry_out(draft, now, batch)
             troubles = [*expire_due(draft, due, self.rules, now), self._place(draft, now)]
             changes = draft.changes()
             await self._commit(draft, changes)
@@ -191,8 +194,8 @@ class ControlLoop:
             raise
         self._deaf = False
         self._take_over(draft, changes, due)
-        _resolve(batch, outcomes)
-        self._waiting_since = now.mono if self._queue else None
+        resolve(batch)
+        self._waiting_since = now.mono if self._inbox else None
         for trouble in troubles:
             if trouble.error is not None:
                 raise trouble.error
@@ -262,22 +265,8 @@ class ControlLoop:
             if row is not None:
                 self._timers.arm(row)
 
-    def _take(self) -> list[_Waiting]:
-        batch, self._queue = self._queue, []
-        return batch
-
-    def _refuse(self, batch: Sequence[_Waiting], error: Exception) -> None:
-        _resolve(batch, [Outcome(error=error)] * len(batch))
+    def _refuse(self, batch: Batch, error: Exception) -> None:
+        """Answer all that was taken and all that waits so."""
+        resolve([(future, Outcome(error=error)) for future, _ in batch])
+        self._inbox.refuse(error)
         self._waiting_since = None
-
-
-def _resolve(batch: Sequence[_Waiting], outcomes: Sequence[Outcome]) -> None:
-    """Answer each; who has gone is not told. A command may return a refusal to have its changes stay."""
-    for (_, future), outcome in zip(batch, outcomes, strict=True):
-        if future.done():
-            continue
-        error = outcome.value if isinstance(outcome.value, Refused) else outcome.error
-        if error is not None:
-            future.set_exception(error)
-        else:
-            future.set_result(outcome.value)

@@ -35,7 +35,7 @@ class WorkersService:
         with checked():
             report = _report(request)
         self._check_cluster(request.cluster)
-        await self._core.loop.run(lambda draft, now: observe(draft, report, now))
+        await self._core.loop.run(lambda draft, now: observe(draft, report, now), report=True)
         if request.report_only or request.leaving:
             worker = self._core.state.find(Worker, report.worker)
             return self._answer(report, worker.revision if worker else 0)
