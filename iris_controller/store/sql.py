@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -29,6 +30,7 @@ class SqlStore(Store):
         self.check_every = backend.check_every
         self._stored_specs: dict[str, int] = {}  # job -> order: a job may replace one of its id
         self._unsettled = Changes()
+        self._upserts: dict[Table, _Upsert] = {}
 
     def load(self) -> Sequence[Row]:
         with self._session.reading() as connection:
@@ -47,10 +49,10 @@ class SqlStore(Store):
         jobs = self._jobs_with_new_specs(changes)
         with self._session.transaction() as connection:
             _delete(connection, changes)
-            _upsert(connection, specs, [spec_record(job) for job in jobs])
+            self._upsert(connection, specs, [spec_record(job) for job in jobs])
             for kind in KINDS:
                 rows = [record(row) for row in changes.rows if type(row) is kind]
-                _upsert(connection, TABLES[kind], rows)
+                self._upsert(connection, TABLES[kind], rows)
         self._note_specs(changes)
 
     def settle(self) -> bool:
@@ -72,6 +74,14 @@ class SqlStore(Store):
     def close(self) -> None:
         self._session.close()
 
+    def _upsert(self, connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
+        if not rows:
+            return
+        upsert = self._upserts.get(table)
+        if upsert is None:
+            upsert = self._upserts[table] = _Upsert(connection, table)
+        upsert.execute(connection, rows)
+
     def _jobs_with_new_specs(self, changes: Changes) -> list[Job]:
         jobs = (row for row in changes.rows if isinstance(row, Job))
         return [job for job in jobs if self._stored_specs.get(job.id) != job.order]
@@ -87,9 +97,19 @@ def _ordered(table: Table) -> Any:
     return select(table).order_by(table.c[order]) if order else select(table)
 
 
-def _upsert(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
-    if rows:
-        connection.execute(_upsert_statement(connection.dialect.name, table), rows)
+class _Upsert:
+    """The statement that writes rows of a table, compiled once. The driver gets the values as they are:
+    to process each takes SQLAlchemy as long as the database takes to write it."""
+
+    def __init__(self, connection: Connection, table: Table) -> None:
+        compiled = _upsert_statement(connection.dialect.name, table).compile(dialect=connection.dialect)
+        self._text = str(compiled)
+        names = compiled.positiontup  # None where the driver takes values by name
+        self._values = operator.itemgetter(*names) if names else None
+
+    def execute(self, connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
+        values = rows if self._values is None else list(map(self._values, rows))
+        connection.exec_driver_sql(self._text, values)
 
 
 @functools.cache

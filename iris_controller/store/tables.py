@@ -159,17 +159,33 @@ def record(row: Row) -> dict[str, Any]:
                 "verdict_cause": _dump(row.verdict.cause) if row.verdict else None,
             }  # fmt: skip
         case Task():
-            return _plain(row, "id", "job", "index", "order", "state", "finished", "waiting_since") | {
+            return {
+                "id": str(row.id),
+                "job": str(row.job),
+                "index": row.index,
+                "order": row.order,
+                "state": str(row.state),
                 "attempts": " ".join(row.attempts),
+                "finished": row.finished,
                 "cause": _dump(row.cause),
+                "waiting_since": row.waiting_since,
             }
         case Attempt():
-            return _plain(row, "uid", "task", "number", "worker", "incarnation", "revision", "state",
-                          "assigned", "started", "finished") | {
+            return {
+                "uid": row.uid,
+                "task": str(row.task),
+                "number": row.number,
+                "worker": row.worker,
+                "incarnation": row.incarnation,
+                "revision": row.revision,
+                "state": str(row.state),
+                "assigned": row.assigned,
+                "started": row.started,
+                "finished": row.finished,
                 "kill": _dump(row.kill),
                 "cause": _dump(row.cause),
                 "after": " ".join(row.after),
-            }  # fmt: skip
+            }
         case Worker():
             return _plain(row, "id", "incarnation", "pool", "slice", "advertise_host", "version", "revision",
                           "lost") | {
