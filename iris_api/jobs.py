@@ -82,7 +82,7 @@ class CauseKind(enum.StrEnum):
     SIBLING_FAILED = "sibling_failed"
     GANG_ENDED = "gang_ended"  # another task of its gang did not end well; all start again
     WORKER_LOST = "worker_lost"
-    KILLED_OUTSIDE = "killed_outside"  # SIGKILL that Iris did not order: the platform's fault
+    KILLED_OUTSIDE = "killed_outside"  # by SIGKILL, SIGTERM, SIGHUP that Iris did not order: the platform's
     PREEMPTED = "preempted"
     ENVIRONMENT = "environment"  # bundle, image or interpreter could not be had
     UNSCHEDULABLE = "unschedulable"

@@ -7,9 +7,10 @@ from pathlib import Path
 import click
 
 from iris.cli._client import client_for, controller_option
-from iris.cli._tables import age, show_table, state_text
+from iris.cli._tables import age, clock, show_table, state_text
+from iris.client.certificate import attempt_line, certificate
 from iris.client.status import JobStatus, TaskStatus
-from iris_api.jobs import Cause, JobState
+from iris_api.jobs import JobState
 
 __all__ = ["job", "job_table", "jobs", "stop"]
 
@@ -33,24 +34,31 @@ def jobs(states: tuple[str, ...], prefix: str, controller: str | None, config: P
 
 
 @click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @controller_option
 @click.argument("job_id", metavar="ID")
-def job(controller: str | None, config: Path | None, job_id: str) -> None:
-    """Show one job: its state, why it ended or waits, and every attempt of its tasks.
+def job(as_json: bool, controller: str | None, config: Path | None, job_id: str) -> None:
+    """Show one job: its state, why it ended or waits, and every attempt of its tasks. Of one that failed
+    the death certificate: cause, worker, times, earlier attempts, last lines of output.
 
     Example: iris job 3f9a0c1b2d
     """
     status = client_for(controller, config).status(job_id)
+    if as_json:
+        import json
+
+        import attrs
+
+        click.echo(json.dumps(attrs.asdict(status), indent=2))
+        return
     job_table([status])
-    if status.cause:
-        click.echo(f"\ncause: {_cause_text(status.cause)}")
     click.echo()
     rows = [row for task in status.tasks for row in _attempt_rows(task)]
-    show_table(("TASK", "ATTEMPT", "STATE", "WORKER", "RAN", "CAUSE"), rows, "no tasks")
-    if status.cause and status.cause.last_lines:
-        click.echo("\nlast lines of output:")
-        for line in status.cause.last_lines:
-            click.echo(f"  | {line}")
+    show_table(("TASK", "ATTEMPT", "STATE", "WORKER", "STARTED", "RAN", "CAUSE"), rows, "no tasks")
+    if status.state.ended and status.state is not JobState.SUCCEEDED:
+        click.echo(f"\n{certificate(status)}")
+    elif not status.state.ended:
+        _show_last_failure(status)
 
 
 @click.command()
@@ -103,6 +111,7 @@ def _attempt_rows(task: TaskStatus) -> list[tuple[str, ...]]:
             str(a.number),
             state_text(a.state),
             a.worker_id,
+            clock(a.started),
             age(a.started, a.finished),
             escape(a.cause.message) if a.cause else "",
         )
@@ -110,17 +119,24 @@ def _attempt_rows(task: TaskStatus) -> list[tuple[str, ...]]:
     ]
     if not task.state.ended and task.pending_reason:
         rows.append(
-            (task.task_id, str(len(rows)), state_text(task.state), "", "-", escape(task.pending_reason))
+            (task.task_id, str(len(rows)), state_text(task.state), "", "-", "-", escape(task.pending_reason))
         )
-    return rows or [
-        (task.task_id, "-", state_text(task.state), "", "-", escape(task.cause.message) if task.cause else "")
+    why = escape(task.cause.message) if task.cause else ""
+    return rows or [(task.task_id, "-", state_text(task.state), "", "-", "-", why)]
+
+
+def _show_last_failure(status: JobStatus) -> None:
+    """Of a job that goes on: what it is that made it try again."""
+    ended = [
+        (task, attempt)
+        for task in status.tasks
+        for attempt in task.attempts
+        if attempt.cause is not None and attempt.finished is not None
     ]
-
-
-def _cause_text(cause: Cause) -> str:
-    facts = [f"kind {cause.kind}"]
-    facts += [f"exit code {cause.exit_code}"] if cause.exit_code is not None else []
-    facts += [f"signal {cause.signal}"] if cause.signal is not None else []
-    facts += [f"memory peak {cause.memory_peak / 1e6:.0f} MB"] if cause.memory_peak else []
-    facts += [f"by {cause.by}"] if cause.by else []
-    return f"{cause.message} ({', '.join(facts)})"
+    if not ended:
+        return
+    task, last = max(ended, key=lambda one: one[1].finished or 0.0)
+    click.echo(f"\nlast failure: {task.task_id}, {attempt_line(last)}")
+    if last.cause is not None:
+        for line in last.cause.last_lines:
+            click.echo(f"  | {line}")

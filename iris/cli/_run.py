@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import signal
 import sys
+import time
 from pathlib import Path
+from typing import Final
 
 import click
 
 from iris.cli._client import client_for, controller_option
+from iris.client.certificate import attempt_line, certificate
 from iris.client.job import Job
 from iris.client.status import JobStatus, LogEntry
 from iris_api.errors import InvalidSpec
@@ -17,6 +20,8 @@ from iris_api.jobs import CauseKind, Entrypoint, EnvironmentSpec, JobState
 from iris_api.resources import ResourceSpec
 
 __all__ = ["run"]
+
+_LOOK: Final = 1.0  # seconds between looks for attempts that have failed
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
@@ -83,18 +88,46 @@ def _pair(text: str) -> tuple[str, str]:
 
 def _watch(job: Job, replicas: int) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl+C
+    failures = _Failures(job)
     try:
-        job.follow(lambda task, entry: show_entry(task if replicas > 1 else None, entry))
-        status = job.wait(raise_on_failure=False)
+        job.follow(
+            lambda task, entry: show_entry(task if replicas > 1 else None, entry), on_status=failures.look
+        )
+        job.wait(raise_on_failure=False)
+        status = job.status()
     except KeyboardInterrupt:
         click.echo(f"iris: ending job {job.job_id}", err=True)
         job.terminate()
         job.wait(timeout=30.0, raise_on_failure=False)
         return 130
+    failures.tell(status)
     if status.state is not JobState.SUCCEEDED:
-        why = status.cause.message if status.cause else "no cause was recorded"
-        click.echo(f"iris: job {job.job_id} {status.state}: {why}", err=True)
+        text = certificate(status, output=replicas > 1)  # that of one task stands above
+        click.echo("\n".join(f"iris: {line}" for line in text.splitlines()), err=True)
     return exit_code(status)
+
+
+class _Failures:
+    """Tells of attempts that have failed and after which the task was tried again, each once."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._told: set[str] = set()
+        self._next = 0.0
+
+    def look(self, status: JobStatus) -> None:
+        """Ask for the attempts, once a second at most: a job may have thousands."""
+        if not status.state.ended and time.monotonic() >= self._next:
+            self._next = time.monotonic() + _LOOK
+            self.tell(self._job.status())
+
+    def tell(self, status: JobStatus) -> None:
+        for task in status.tasks:
+            for attempt in task.attempts[:-1] if task.state.ended else task.attempts:
+                if attempt.state.ended and attempt.uid not in self._told:
+                    self._told.add(attempt.uid)
+                    line = f"iris: {task.task_id}: {attempt_line(attempt)}; it is tried again"
+                    click.echo(line, err=True)
 
 
 def show_entry(task: TaskId | None, entry: LogEntry) -> None:

@@ -9,7 +9,7 @@ from typing import Final
 
 import click
 
-__all__ = ["age", "show_table", "state_text"]
+__all__ = ["age", "clock", "show_table", "state_text"]
 
 _GOOD, _BUSY, _WAITING, _BAD, _ENDED = "green", "cyan", "yellow", "red", "magenta"
 _COLORS: Final = {
@@ -49,6 +49,13 @@ def show_table(columns: Sequence[str], rows: Iterable[Sequence[str]], empty: str
 def state_text(state: str) -> str:
     """A state in its colour."""
     return f"[{_COLORS.get(state, 'white')}]{state}[/]"
+
+
+def clock(wall: float | None) -> str:
+    """A moment on this machine's clock, with the day: ``11-21 03:07:12``; ``-`` where it has not come."""
+    if wall is None:
+        return "-"
+    return f"{datetime.datetime.fromtimestamp(wall, tz=datetime.UTC).astimezone():%m-%d %H:%M:%S}"
 
 
 def age(since: float | None, until: float | None = None) -> str:

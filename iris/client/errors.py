@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from iris.client.certificate import certificate, culprit
+from iris.client.status import AttemptStatus, JobStatus
 from iris_api.errors import IrisError
-from iris_api.jobs import Cause, JobState
+from iris_api.jobs import Cause
 
 __all__ = [
     "AccessDenied",
@@ -41,20 +43,22 @@ class WaitTimeout(IrisError, TimeoutError):
 
 
 class JobFailedError(IrisError):
-    """A job ended in another state than SUCCEEDED. `cause` is the one proven reason."""
+    """A job ended in another state than SUCCEEDED. Its text is the death certificate.
 
-    def __init__(self, job_id: str, state: JobState, cause: Cause | None, task_id: str = "") -> None:
-        super().__init__(job_id, state, cause, task_id)
-        self.job_id = job_id
-        self.state = state
-        self.cause = cause
-        self.task_id = task_id
+    `status` is the whole of it. `cause` is the one proven reason: kind, message, exit code, signal, memory
+    peak, who ordered it, last lines. `task_id` names the task that it is about (empty: none), `attempts` are
+    all of that task, the oldest first, each with its worker, its times and its own cause.
+    """
+
+    def __init__(self, status: JobStatus) -> None:
+        super().__init__(status)
+        task = culprit(status)
+        self.status = status
+        self.job_id = status.job_id
+        self.state = status.state
+        self.task_id = task.task_id if task is not None else ""
+        self.attempts: tuple[AttemptStatus, ...] = task.attempts if task is not None else ()
+        self.cause: Cause | None = task.cause if task is not None else status.cause
 
     def __str__(self) -> str:
-        where = f" (task {self.task_id})" if self.task_id else ""
-        why = self.cause.message if self.cause else "no cause was recorded"
-        lines = self.cause.last_lines if self.cause else ()
-        output = "".join(f"\n  | {line}" for line in lines)
-        return f"job {self.job_id} {self.state}: {why}{where}" + (
-            f"\nlast lines of output:{output}" if output else ""
-        )
+        return certificate(self.status)

@@ -48,7 +48,7 @@ class Job:
     ) -> JobStatus:
         """Block until the job has ended, at most `timeout` seconds.
 
-        Raises JobFailedError with the cause and the last lines of output unless it SUCCEEDED (or
+        Raises JobFailedError with the death certificate unless it SUCCEEDED (or
         `raise_on_failure` is false), WaitTimeout with what was last seen, and ControllerUnreachable
         when the controller stays away. `stream_logs` prints the tasks' output meanwhile.
         """
@@ -57,7 +57,7 @@ class Job:
             self.follow(lambda _task, entry: _print(entry), deadline)
         status = self._until_ended(deadline, timeout)
         if raise_on_failure and status.state is not JobState.SUCCEEDED:
-            raise self._failure()
+            raise JobFailedError(self.status())
         return status
 
     def follow(
@@ -114,18 +114,6 @@ class Job:
             if deadline is not None and time.monotonic() >= deadline:
                 seen = self._get(with_tasks=True, deadline=deadline)
                 raise WaitTimeout(f"job {self.job_id} has not ended within {timeout:g} s: {describe(seen)}")
-
-    def _failure(self) -> JobFailedError:
-        status = self.status()
-        culprit = next(
-            (
-                task
-                for task in status.tasks
-                if task.state.ended and task.state is not TaskState.SUCCEEDED and task.cause == status.cause
-            ),
-            None,
-        )
-        return JobFailedError(self.job_id, status.state, status.cause, culprit.task_id if culprit else "")
 
 
 class Task:

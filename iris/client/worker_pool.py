@@ -189,7 +189,7 @@ class WorkerPool:
                 self._dispatcher.fail_all(error)
                 return
             if status.state.ended:
-                self._dispatcher.fail_all(JobFailedError(self._job.job_id, status.state, status.cause))
+                self._dispatcher.fail_all(JobFailedError(status))
                 return
             if not seen and time.monotonic() - self._born > self._timeout:
                 late = f"no worker of pool {self._job.job_id} came up within {self._timeout:g} s"

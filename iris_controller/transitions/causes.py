@@ -48,6 +48,7 @@ _BY_BLAME: Final = {
     Blame.ORDER: TaskState.KILLED,
     Blame.FREE: TaskState.KILLED,
 }
+_ORDERS: Final = (signal.SIGKILL, signal.SIGTERM, signal.SIGHUP)  # what machines and people end processes by
 _BACKOFF: Final = {Blame.USER: (0.2, 10.0), Blame.PLATFORM: (0.5, 60.0)}
 
 
@@ -94,8 +95,9 @@ def _explain(end: Exit) -> tuple[CauseKind, str]:
             return CauseKind.OUT_OF_MEMORY, end.message or f"task ran out of memory{peak}"
         case ExitKind.ENVIRONMENT:
             return CauseKind.ENVIRONMENT, end.message or "the task's environment could not be made"
-        case ExitKind.SIGNALED if end.signal == signal.SIGKILL:
-            return CauseKind.KILLED_OUTSIDE, "killed by SIGKILL that Iris did not order"
+        case ExitKind.SIGNALED if end.signal in _ORDERS:
+            name = signal.Signals(end.signal).name
+            return CauseKind.KILLED_OUTSIDE, f"killed by {name} that Iris did not order"
         case ExitKind.SIGNALED:
             return CauseKind.SIGNAL, f"killed by signal {end.signal}{_signal_name(end.signal)}"
         case ExitKind.ABANDONED:

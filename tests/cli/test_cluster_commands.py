@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 from iris_api.testing import wait_for_condition
 from tests.cli.conftest import Iris
@@ -98,3 +100,34 @@ def test_a_worker_of_its_own(iris: Iris, address: str) -> None:
         wait_for_condition(lambda: "extra" in iris("workers", "--controller", address).stdout, timeout=15)
         worker.send_signal(signal.SIGTERM)
         assert worker.wait(timeout=20) == 0
+
+
+def test_a_job_that_is_tried_again(iris: Iris, address: str, tmp_path: Path) -> None:
+    """run tells of each failure on the way, and at the end why it was in vain; job shows the same."""
+    at = ("--controller", address)
+    ran = iris("run", *at, "--retries", "2", "--", "sh", "-c", "echo out; exit 3")
+    assert ran.returncode == 3
+    assert ran.stdout == "out\n" * 3
+    said = [line for line in ran.stderr.splitlines() if line.endswith("; it is tried again")]
+    assert [line.partition(" attempt ")[2].split()[0] for line in said] == ["0", "1"]
+    assert all(": FAILED after 0." in line and ": task exited with code 3;" in line for line in said)
+    assert "  cause   exit, exit code 3, memory peak" in ran.stderr
+    job_id = ran.stderr.split()[2]
+    shown = iris("job", *at, job_id).stdout
+    assert len([line for line in shown.splitlines() if line.startswith("  before  attempt ")]) == 2
+    assert shown.endswith("last lines of output:\n  | out\n")
+    told = json.loads(iris("job", *at, "--json", job_id).stdout)
+    assert (told["state"], told["cause"]["exit_code"]) == ("FAILED", 3)
+    assert [attempt["cause"]["exit_code"] for attempt in told["tasks"][0]["attempts"]] == [3, 3, 3]
+
+
+def test_a_job_that_failed_and_goes_on(iris: Iris, address: str, tmp_path: Path) -> None:
+    """job tells why it is trying again, though it has not ended."""
+    at = ("--controller", address)
+    script = f"[ -e {tmp_path}/again ] && exec sleep 60; touch {tmp_path}/again; echo why; exit 3"
+    job_id = iris("run", *at, "--detach", "--retries", "1", "--", "sh", "-c", script).stdout.strip()
+    wait_for_condition(lambda: "last failure" in iris("job", *at, job_id).stdout, timeout=20)
+    shown = iris("job", *at, job_id).stdout
+    assert f"last failure: {job_id}:0, attempt 0 on " in shown
+    assert shown.endswith("task exited with code 3\n  | why\n")
+    iris("stop", *at, job_id)

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from iris.client import IrisClient
+from iris_api.testing import wait_for_condition
 from tests.cluster.kit import LIMIT
 
 
@@ -30,9 +31,12 @@ def client(runtime: str) -> Iterator[IrisClient]:
 
 
 @pytest.fixture
-def processes() -> Iterator[IrisClient]:
-    """A cluster whose tasks are processes."""
-    with IrisClient.local("process") as client:
+def processes(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[IrisClient]:
+    """A cluster whose tasks are processes; silence is noticed after as many seconds as the test says."""
+    grace = getattr(request, "param", 30.0)
+    config = tmp_path / "cluster.toml"
+    config.write_text(f"[controller]\nworker_grace = {grace}\n")
+    with IrisClient.local("process", config=config) as client:
         yield client
 
 
@@ -101,3 +105,35 @@ def up(tmp_path: Path) -> Iterator[Up]:
     cluster.start()
     yield cluster
     cluster.clean_up()
+
+
+class Extra:
+    """``iris worker`` of one id and one directory, as often as it is started."""
+
+    def __init__(self, client: IrisClient, directory: Path) -> None:
+        self._client, self._directory = client, directory
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        argv = ["worker", "--id", "extra", "--controller", self._client.address]
+        quiet = subprocess.DEVNULL
+        command = [sys.executable, "-m", "iris", *argv]
+        self.process = subprocess.Popen(command, cwd=self._directory, stdout=quiet, stderr=quiet)
+        wait_for_condition(self._is_known, timeout=LIMIT)
+
+    def end(self, *, kill: bool) -> None:
+        process, self.process = self.process, None
+        if process is not None:
+            (process.kill if kill else process.terminate)()
+            process.wait(timeout=LIMIT)
+
+    def _is_known(self) -> bool:
+        return any(worker.worker_id == "extra" for worker in self._client.list_workers())
+
+
+@pytest.fixture
+def extra(processes: IrisClient, tmp_path: Path) -> Iterator[Extra]:
+    worker = Extra(processes, tmp_path)
+    worker.start()
+    yield worker
+    worker.end(kill=False)

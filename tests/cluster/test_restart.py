@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,7 +15,7 @@ from iris.actor import ActorClient
 from iris.client import ControllerUnreachable, IrisClient, iris_ctx
 from iris.cluster.types import CauseKind, Constraint, Entrypoint, JobState, TaskState
 from iris_api.testing import wait_for_condition
-from tests.cluster.conftest import Up
+from tests.cluster.conftest import Extra, Up
 from tests.cluster.kit import LIMIT, Witness, heard, host, is_alive, park, tell
 
 WAITS = "echo before; until [ -e {go} ]; do sleep 0.05; done; echo after"
@@ -118,38 +115,6 @@ def test_health_and_services_are_one_port(up: Up) -> None:
     wait_for_condition(lambda: json.load(urllib.request.urlopen(request, timeout=LIMIT)).get("workers"))
 
 
-class Extra:
-    """``iris worker`` of one id and one directory, as often as it is started."""
-
-    def __init__(self, client: IrisClient, directory: Path) -> None:
-        self._client, self._directory = client, directory
-        self.process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        argv = ["worker", "--id", "extra", "--controller", self._client.address]
-        quiet = subprocess.DEVNULL
-        command = [sys.executable, "-m", "iris", *argv]
-        self.process = subprocess.Popen(command, cwd=self._directory, stdout=quiet, stderr=quiet)
-        wait_for_condition(self._is_known, timeout=LIMIT)
-
-    def end(self, *, kill: bool) -> None:
-        process, self.process = self.process, None
-        if process is not None:
-            (process.kill if kill else process.terminate)()
-            process.wait(timeout=LIMIT)
-
-    def _is_known(self) -> bool:
-        return any(worker.worker_id == "extra" for worker in self._client.list_workers())
-
-
-@pytest.fixture
-def extra(processes: IrisClient, tmp_path: Path) -> Iterator[Extra]:
-    worker = Extra(processes, tmp_path)
-    worker.start()
-    yield worker
-    worker.end(kill=False)
-
-
 ON_EXTRA = [Constraint("slice", "EQ", "extra")]
 
 
@@ -203,16 +168,6 @@ def test_what_a_leaving_worker_ran_goes_on_elsewhere(
     extra.end(kill=False)
     job.wait(timeout=10)
     assert sorted(len(task.attempts) for task in job.status().tasks) == [1, 2]
-
-
-@pytest.fixture
-def processes(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[IrisClient]:
-    """A cluster whose tasks are processes; silence is noticed after as many seconds as the test says."""
-    grace = getattr(request, "param", 30.0)
-    config = tmp_path / "cluster.toml"
-    config.write_text(f"[controller]\nworker_grace = {grace}\n")
-    with IrisClient.local("process", config=config) as client:
-        yield client
 
 
 @pytest.mark.parametrize("processes", [3.0], indirect=True)
