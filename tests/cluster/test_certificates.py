@@ -16,7 +16,6 @@ from iris.client import IrisClient, JobFailedError, iris_ctx
 from iris.client.certificate import certificate
 from iris.client.status import AttemptStatus
 from iris.cluster.types import CauseKind, Constraint, Entrypoint, JobState, TaskState
-from iris_api.testing import wait_for_condition
 from tests.cluster.conftest import Extra
 from tests.cluster.kit import LIMIT, heard, park
 
@@ -98,9 +97,9 @@ def test_killed_outside(processes: IrisClient, tmp_path: Path, number: signal.Si
     told = tmp_path / "pid"
     job = processes.submit(name="ends", entrypoint=command(STAY.format(told)), max_retries_preemption=1)
     for _ in range(2):
-        os.kill(heard(told), number)
-        wait_for_condition(lambda: told.unlink() is None)
-        wait_for_condition(lambda: told.exists() or job.state.ended, timeout=LIMIT)
+        pid = heard(told)
+        told.unlink()
+        os.kill(pid, number)
     with pytest.raises(JobFailedError, match=f"killed by {number.name} that Iris did not order") as caught:
         job.wait(timeout=LIMIT)
     assert facts(caught.value) == (CauseKind.KILLED_OUTSIDE, None, number)
@@ -150,9 +149,8 @@ def test_parent_ended(processes: IrisClient, tmp_path: Path) -> None:
 def test_sibling_failed(processes: IrisClient, tmp_path: Path) -> None:
     """The sibling's attempt says so; the job's certificate is that of the task that failed."""
     told = tmp_path / "pid"
-    script = (
-        f"if [ $IRIS_TASK_INDEX = 0 ]; then {STAY.format(told)}; fi; until [ -e {told} ]; do :; done; exit 5"
-    )
+    stay, fail = STAY.format(told), f"until [ -e {told} ]; do sleep 0.05; done; exit 5"
+    script = f"if [ $IRIS_TASK_INDEX = 0 ]; then {stay}; fi; {fail}"
     error = failed(processes, command(script), replicas=2)
     assert (facts(error), error.task_id) == ((CauseKind.EXIT, 5, None), f"{error.job_id}:1")
     sibling = error.status.tasks[0].attempts[0]
