@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 import re
 import secrets
+import threading
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Executor
 from pathlib import Path
@@ -28,12 +30,35 @@ class BundleStore:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
+        self._lock = threading.Lock()  # no use between the look at the last one and the removal
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         for leftover in directory.glob("*.part"):
             leftover.unlink()
 
     def has(self, digest: str) -> bool:
-        return self.path(digest).exists()
+        """Whether it is there; it then counts as used now, so that it stays for who asked."""
+        with self._lock:
+            try:
+                os.utime(self.path(digest))
+            except FileNotFoundError:
+                return False
+            return True
+
+    def open(self, digest: str) -> BinaryIO:
+        """To read it, which counts as a use. Raises FileNotFoundError."""
+        with self._lock:
+            os.utime(self.path(digest))
+            return self.path(digest).open("rb")
+
+    def unused(self, since: float) -> list[str]:
+        """Those that nobody has put, read or asked for since a wall time."""
+        return [path.name for path in self._directory.glob("[0-9a-f]*") if _is_older(path, since)]
+
+    def remove(self, digest: str, since: float) -> None:
+        """Remove it, unless it was used since that wall time after all."""
+        with self._lock:
+            if _is_older(self.path(digest), since):
+                self.path(digest).unlink()
 
     def path(self, digest: str) -> Path:
         """Raises Refused unless it is a SHA-256."""
@@ -66,16 +91,19 @@ class BundleApp:
             path = self._store.path(digest)
             match scope["method"]:
                 case "PUT":
-                    await self._put(digest, path, scope, receive, send)
+                    await self._put(digest, scope, receive, send)
                 case "GET" | "HEAD":
                     await self._get(path, send, head=scope["method"] == "HEAD")
                 case method:
                     raise Refused("unimplemented", f"{method} is not allowed here: PUT, GET or HEAD")
         except Refused as refusal:
             await send_refusal(send, refusal.code, refusal.message)
+        except OSError as error:
+            message = f"the bundle could not be kept: {error.strerror or error}"
+            await send_refusal(send, "unavailable", message)
 
-    async def _put(self, digest: str, path: Path, scope: Scope, receive: Receive, send: Send) -> None:
-        if not await self._on_disk(path.exists):
+    async def _put(self, digest: str, scope: Scope, receive: Receive, send: Send) -> None:
+        if not await self._on_disk(self._store.has, digest):
             _check_size(_content_length(scope))
             draft, file = await self._on_disk(self._store.draft)
             try:
@@ -99,7 +127,7 @@ class BundleApp:
 
     async def _get(self, path: Path, send: Send, *, head: bool) -> None:
         try:
-            file = await self._on_disk(path.open, "rb")
+            file = await self._on_disk(self._store.open, path.name)
         except FileNotFoundError:
             raise Refused("not_found", f"there is no bundle {path.name}") from None
         with file:
@@ -112,6 +140,13 @@ class BundleApp:
 
     async def _on_disk(self, work: Callable[..., T], *args: Any) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._executor, work, *args)
+
+
+def _is_older(path: Path, since: float) -> bool:
+    try:
+        return _SHA256.fullmatch(path.name) is not None and path.stat().st_mtime < since
+    except FileNotFoundError:
+        return False
 
 
 async def _chunks(receive: Receive) -> AsyncIterator[bytes]:

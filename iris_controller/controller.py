@@ -26,6 +26,7 @@ from iris_controller.endpoints_service import EndpointsService, EndpointVersions
 from iris_controller.logs import LogStore
 from iris_controller.loop import ControlLoop
 from iris_controller.polls import Polls
+from iris_controller.pruner import Pruner
 from iris_controller.restore import restore
 from iris_controller.retention import Retention
 from iris_controller.rows import PoolSpec
@@ -86,6 +87,7 @@ class Controller:
         self._stack = contextlib.ExitStack()
         self._server: Server | None = None
         self._loop: ControlLoop | None = None
+        self._pruner: Pruner | None = None
         self._polls = Polls()
 
     @property
@@ -106,6 +108,8 @@ class Controller:
 
     def stop(self, timeout: float = 5.0) -> None:
         """Answer what waits, store what was accepted, and end. Idempotent."""
+        if self._pruner is not None:
+            self._pruner.stop(timeout)
         server, self._server = self._server, None
         if server is not None:
             try:
@@ -135,6 +139,8 @@ class Controller:
             lock.note(server.address)
         writer.submit(store.note, server.address).result(_READY)
         _await_ready(server, self._config.host)
+        assert self._pruner is not None
+        self._pruner.start(self._threads)
 
     def _open(self) -> tuple[StateLock | None, Store]:
         if self._config.state is None:
@@ -161,6 +167,7 @@ class Controller:
         bundles = BundleStore(self._directory / "bundles")
         disk = self._threads.spawn_executor(_FILE_THREADS, "files")
         core = Core(self._config.cluster, loop, self._polls, logs, bundles, disk)
+        self._pruner = Pruner(loop, logs, bundles, self._config.retention)
         wakes.discard = logs.discard
         wakes.executor = disk
         services: dict[str, object] = {

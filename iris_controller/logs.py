@@ -15,11 +15,14 @@ from typing import BinaryIO, Final
 from attrs import define, field, frozen
 
 from iris_api.ids import TaskId
+from iris_controller.log_files import REMOVED
 
 __all__ = ["LogLine", "LogStore"]
 
 _QUOTA: Final = 64 * 2**20
 _CHUNK: Final = 2**20  # bytes that one read returns at most, but for a longer line
+_END: Final = 2**62  # the offset behind logs that were removed
+_REMOVED_LINE: Final = "[iris: this output was removed: all logs together were over their limit]"
 _REMEMBERED: Final = 4096  # files whose count is kept in memory
 
 
@@ -44,7 +47,8 @@ class LogStore:
     """Files under `directory`. Methods block on the disk; safe from several threads."""
 
     def __init__(self, directory: Path, quota: int = _QUOTA) -> None:
-        self._directory = directory
+        self.directory = directory
+        self.written = 0  # bytes by this process, about
         self._quota = quota
         self._lock = threading.Lock()
         self._tails: dict[Path, _Tail] = {}
@@ -72,7 +76,7 @@ class LogStore:
                 file.seek(offset)
                 data, at_end = _whole_lines(file)
         except FileNotFoundError:
-            return [], offset, True
+            return self._absent(task, offset)
         lines = data.split(b"\n")[:-1]
         taken = lines[:limit]
         following = offset + sum(len(line) + 1 for line in taken)
@@ -80,10 +84,19 @@ class LogStore:
 
     def discard(self, root: str) -> None:
         """Remove the logs of a root job and all below it."""
-        shutil.rmtree(self._directory / root, ignore_errors=True)
+        shutil.rmtree(self.directory / root, ignore_errors=True)
+
+    def _absent(self, task: TaskId, offset: int) -> tuple[list[LogLine], int, bool]:
+        """Nothing was put out, or it is gone: who reads is told that once."""
+        try:
+            removed = (self.directory / task.job.root / REMOVED).stat().st_mtime
+        except FileNotFoundError:
+            return [], offset, True
+        line = LogLine(int(removed * 1e6), "log", _REMOVED_LINE)
+        return [line] if offset < _END else [], _END, True
 
     def _path(self, task: TaskId, uid: str) -> Path:
-        return self._directory / task.job / f":{task.replica}" / f"{uid}.log"
+        return self.directory / task.job / f":{task.replica}" / f"{uid}.log"
 
     def _tail(self, path: Path) -> _Tail:
         with self._lock:
@@ -110,6 +123,7 @@ class LogStore:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with path.open("ab") as file:
             file.write(data)
+        self.written += len(data)
         tail.size += len(data)
         tail.next = following
 

@@ -1,14 +1,21 @@
-"""Retention: for how long what has ended is kept."""
+"""Retention: for how long what has ended is kept, and what goes next. Pure functions of rows and sizes."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from attrs import frozen
 
-__all__ = ["Retention"]
+from iris_api.ids import JobId
+from iris_api.jobs import TaskState
+from iris_controller.rows import Attempt, Job, Task
+from iris_controller.state import Draft, Index
+
+__all__ = ["Retention", "bundles_in_use", "forget", "forget_tasks", "logs_to_remove", "orphaned"]
 
 _DAY: Final = 86_400.0
+_ROOM: Final = 0.9  # of the bound on logs is left after they were removed, so that this is rare
 
 
 @frozen(kw_only=True)
@@ -20,3 +27,97 @@ class Retention:
     age: float = 7 * _DAY
     bundles: float = _DAY
     log_bytes: int = 20 * 10**9
+
+
+def forget(draft: Draft, retention: Retention, wall: float, rows: int) -> list[JobId]:
+    """Forget ended root jobs that are too many or too old, the first ended first and all below each,
+    until about `rows` rows are gone. A job whose tasks are more than that goes at once, out of sight;
+    returned are those of whose tasks some are left for `forget_tasks`."""
+    left, remains = rows, list[JobId]()
+    for root in _overdue(draft, retention, wall):
+        tree = list(_tree(draft, root))
+        if not all(job.state.ended for job in tree):
+            continue
+        for job in reversed(tree):  # children before parents: what is there has its parent
+            if left <= 0:
+                return remains
+            draft.delete(Job, job.id)
+            left -= 1 + _delete_tasks(draft, _task_ids(job), left)
+            if left <= 0:
+                remains.append(job.id)
+    return remains
+
+
+def forget_tasks(draft: Draft, jobs: Sequence[JobId], rows: int) -> list[JobId]:
+    """Go on with the tasks of forgotten jobs; returns the jobs of whose tasks some may be left."""
+    for number, job in enumerate(jobs):
+        rows -= _delete_tasks(draft, _left(draft, job), rows)
+        if rows <= 0:
+            return list(jobs[number:])
+    return []
+
+
+def logs_to_remove(sizes: Mapping[str, int], ended: Iterable[str], bound: int) -> list[str]:
+    """The root jobs whose logs go so that all together are within `bound` bytes: `ended` ones, the first
+    ended first. Logs of jobs that have not ended stay."""
+    total, chosen = sum(sizes.values()), []
+    if total <= bound:
+        return []
+    for root in ended:
+        if total <= bound * _ROOM:
+            break
+        if sizes.get(root):
+            chosen.append(root)
+            total -= sizes[root]
+    return chosen
+
+
+def bundles_in_use(draft: Draft) -> set[str]:
+    """Those that jobs name which have not ended: the next attempt of a task fetches it again."""
+    return {job.spec.bundle for job in draft.rows(Job) if job.spec.bundle and not job.state.ended}
+
+
+def orphaned(draft: Draft) -> list[JobId]:
+    """Forgotten jobs of whose tasks some are left. Looks at all jobs."""
+    with_tasks = dict.fromkeys(job for job, _ in draft.keys(Index.TASKS))
+    return [job for job in with_tasks if draft.find(Job, job) is None]
+
+
+def _overdue(draft: Draft, retention: Retention, wall: float) -> Iterator[Job]:
+    ended = draft.ids(Index.ENDED_ROOTS, "")
+    for number, key in enumerate(ended):
+        job = draft.get(Job, key)
+        too_many = len(ended) - number > retention.ended
+        if not too_many and (job.finished or 0.0) + retention.age > wall:
+            return
+        yield job
+
+
+def _tree(draft: Draft, job: Job) -> Iterator[Job]:
+    """Each job before its children."""
+    yield job
+    for child in draft.ids(Index.CHILDREN, job.id):
+        yield from _tree(draft, draft.get(Job, child))
+
+
+def _task_ids(job: Job) -> Iterator[str]:
+    return (job.id.task(index) for index in range(job.spec.replicas))
+
+
+def _left(draft: Draft, job: JobId) -> Iterator[str]:
+    for state in TaskState:
+        yield from draft.ids(Index.TASKS, (job, state))
+
+
+def _delete_tasks(draft: Draft, keys: Iterable[str], rows: int) -> int:
+    """Delete tasks with their attempts until `rows` rows are gone; returns how many are."""
+    gone = 0
+    for key in keys:
+        if gone >= rows:
+            break
+        task = draft.get(Task, key)
+        for uid in task.attempts:
+            draft.delete(Attempt, uid)
+        draft.delete(Task, key)
+        gone += 1 + len(task.attempts)
+    return gone

@@ -41,6 +41,7 @@ class State(View):
         for row in rows:
             draft.put(row)
         self.merge(draft)
+        self._order_ended_roots()
 
     def find(self, kind: type[R], key: str) -> R | None:
         return cast("R | None", self._rows[kind].get(key))
@@ -95,6 +96,14 @@ class State(View):
             self._used.pop(worker, None)
         self.room.note(touched)
         self.last_order = draft.last_order
+
+    def _order_ended_roots(self) -> None:
+        """Rows come in another order than that in which their jobs ended."""
+        found = self._index[Index.ENDED_ROOTS].get("")
+        if found:
+            jobs = (cast("Job", self._rows[Job][key]) for key in found)
+            ordered = sorted(jobs, key=lambda job: job.finished or 0.0)
+            self._index[Index.ENDED_ROOTS][""] = {job.key: None for job in ordered}
 
     def _unlink(self, index: Index, key: Hashable, gone: dict[str, None]) -> None:
         found = self._index[index].get(key)

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Table, bindparam, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from iris_controller.rows import Demand, Job, Row
+from iris_controller.rows import Attempt, Demand, Job, Row, Task
 from iris_controller.state import KINDS, Changes
 from iris_controller.store.backend import Backend
 from iris_controller.store.base import Store
@@ -34,6 +34,7 @@ class SqlStore(Store):
 
     def load(self) -> Sequence[Row]:
         with self._session.reading() as connection:
+            _finish_deletions(connection)
             found = {job: read_spec(spec) for job, spec in connection.execute(select(specs))}
             rows: list[Row] = []
             demands: dict[str, Demand] = {}
@@ -90,6 +91,13 @@ class SqlStore(Store):
         for gone in changes.deleted:
             self._stored_specs.pop(gone.key, None)
         self._stored_specs.update((job.id, job.order) for job in changes.rows if isinstance(job, Job))
+
+
+def _finish_deletions(connection: Connection) -> None:
+    """A large job goes before its tasks; a controller that died meanwhile has left some of these."""
+    jobs, tasks, attempts = (TABLES[kind] for kind in (Job, Task, Attempt))
+    connection.execute(tasks.delete().where(tasks.c.job.not_in(select(jobs.c.id))))
+    connection.execute(attempts.delete().where(attempts.c.task.not_in(select(tasks.c.id))))
 
 
 def _ordered(table: Table) -> Any:

@@ -118,7 +118,6 @@ def refresh(draft: Draft, job_id: JobId, now: Now, *, started: bool = False) -> 
     if state.ended:
         draft.put(evolve(job, state=state, cause=cause, finished=now.wall, deadline=None))
         _end_children(draft, job, now)
-        _forget_oldest(draft)
     elif state is not job.state:
         draft.put(evolve(job, state=state))
 
@@ -155,14 +154,6 @@ def _end_children(draft: Draft, job: Job, now: Now) -> None:
 
 def _parent_ended(message: str) -> Cause:
     return Cause(kind=CauseKind.PARENT_ENDED, message=message)
-
-
-KEEP_ENDED: Final = 10_000  # ended root jobs that are remembered
-
-
-def _forget_oldest(draft: Draft) -> None:
-    if draft.count(Index.ENDED_ROOTS, "") > KEEP_ENDED:
-        delete_tree(draft, draft.get(Job, next(draft.walk(Index.ENDED_ROOTS, ""))))
 
 
 def delete_tree(draft: Draft, job: Job) -> bool:

@@ -6,8 +6,7 @@ import pytest
 
 from iris_api.errors import Refused
 from iris_api.jobs import CauseKind, JobState, TaskState
-from iris_controller.rows import Job, Task
-from iris_controller.transitions import jobs
+from iris_controller.rows import Job
 from tests.controller.kit import FAILED, OK, SIGKILL, Cluster
 
 
@@ -143,14 +142,3 @@ def test_an_orphan_is_not_placed(cluster: Cluster) -> None:
         if task.live:
             cluster.end(task.id)
     assert cluster.job(child).state is JobState.KILLED
-
-
-def test_old_ended_roots_are_forgotten(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jobs, "KEEP_ENDED", 2)
-    ids = []
-    for _ in range(3):
-        ids.append(cluster.submit("a"))
-        cluster.terminate(ids[-1])
-        cluster.settle()
-    assert [cluster.state.find(Job, job) is None for job in ids] == [True, False, False]
-    assert not [task for task in cluster.state.rows(Task) if task.job == ids[0]]
