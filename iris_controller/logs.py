@@ -1,6 +1,7 @@
 """LogStore: one file an attempt, one line an entry. It outlives the worker, the attempt and this process.
 
-A line is ``<timestamp_us> <source> <data>``. A line that starts with "#" is the store's own and stands for
+A line is ``<timestamp_us> <source> <data>``, and comes so from the worker: blocks of lines are counted and
+written, and nothing is done for a single one. A line that starts with "#" is the store's own and stands for
 a number of entries: ``#<count> <timestamp_us> <source> <data>``; so the entries are counted by reading.
 """
 
@@ -8,12 +9,12 @@ from __future__ import annotations
 
 import shutil
 import threading
-from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import BinaryIO, Final
 
 from attrs import define, field, frozen
 
+from iris_api.errors import InvalidSpec
 from iris_api.ids import TaskId
 from iris_controller.log_files import REMOVED
 
@@ -24,6 +25,7 @@ _CHUNK: Final = 2**20  # bytes that one read returns at most, but for a longer l
 _END: Final = 2**62  # the offset behind logs that were removed
 _REMOVED_LINE: Final = "[iris: this output was removed: all logs together were over their limit]"
 _REMEMBERED: Final = 4096  # files whose count is kept in memory
+_DIGITS: Final = 19  # of a timestamp: it is a signed 64-bit number
 
 
 @frozen
@@ -53,20 +55,22 @@ class LogStore:
         self._lock = threading.Lock()
         self._tails: dict[Path, _Tail] = {}
 
-    def append(self, task: TaskId, uid: str, first: int, entries: Sequence[LogLine]) -> int:
-        """Add entries, of which `first` is the index of the first; those that are there already are
-        skipped. Returns the index expected next. Over the quota, all is dropped behind a mark."""
+    def append(self, task: TaskId, uid: str, first: int, count: int, lines: bytes) -> int:
+        """Add `count` lines, of which `first` is the index of the first; those that are there already are
+        skipped. Returns the index expected next. Over the quota, all is dropped behind a mark. Raises
+        InvalidSpec for a block that is no such lines."""
+        _check(count, lines)
         path = self._path(task, uid)
         tail = self._tail(path)
         with tail.lock:
-            if tail.truncated:
-                tail.next = max(tail.next, first + len(entries))
+            following = first + count
+            if tail.truncated or following <= tail.next:
+                tail.next = max(tail.next, following)
                 return tail.next
             missing = first - tail.next
-            lines = [_lost(missing, entries)] if missing > 0 and entries else []
-            lines += map(_line, entries[max(0, -missing) :])
-            if lines:
-                self._write(path, tail, lines, first + len(entries), entries[-1].timestamp_us)
+            when = _timestamp(lines)
+            data = _lost(missing, when) + lines if missing > 0 else _without(-missing, lines)
+            self._write(path, tail, data, following, when)
             return tail.next
 
     def read(self, task: TaskId, uid: str, offset: int, limit: int) -> tuple[list[LogLine], int, bool]:
@@ -113,19 +117,42 @@ class LogStore:
                 del self._tails[path]
                 return
 
-    def _write(self, path: Path, tail: _Tail, lines: Iterable[bytes], following: int, when: int) -> None:
-        data = b"".join(lines)
+    def _write(self, path: Path, tail: _Tail, data: bytes, following: int, when: int) -> None:
         if tail.size + len(data) > self._quota:
             room = data.rfind(b"\n", 0, max(0, self._quota - tail.size)) + 1
             mark = f"#0 {when} log [iris: output over {self._quota} bytes an attempt is dropped]\n"
             data = data[:room] + mark.encode()
             tail.truncated = True
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with path.open("ab") as file:
+        with _opened(path) as file:
             file.write(data)
         self.written += len(data)
         tail.size += len(data)
         tail.next = following
+
+
+def _opened(path: Path) -> BinaryIO:
+    try:
+        return path.open("ab", buffering=0)
+    except FileNotFoundError:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return path.open("ab", buffering=0)
+
+
+def _check(count: int, lines: bytes) -> None:
+    """Is this what `count` says, and without a line that would be taken for one of the store's own?"""
+    found = lines.count(b"\n")
+    if found != count or (lines and not lines.endswith(b"\n")):
+        raise InvalidSpec(f"lines are not allowed: there are {found} newlines, and count is {count}")
+    if lines.startswith((b"#", b"\n")) or b"\n#" in lines or b"\n\n" in lines:
+        raise InvalidSpec("lines are not allowed: each looks like '<timestamp_us> <source> <data>'")
+
+
+def _without(count: int, lines: bytes) -> bytes:
+    """What follows the first `count` lines."""
+    start = 0
+    for _ in range(count):
+        start = lines.index(b"\n", start) + 1
+    return lines[start:]
 
 
 def _survey(path: Path) -> _Tail:
@@ -158,20 +185,23 @@ def _whole_lines(file: BinaryIO) -> tuple[bytes, bool]:
     return data[:end], at_end
 
 
-def _line(entry: LogLine) -> bytes:
-    """An entry is one line, whatever its data holds."""
-    data = entry.data.replace("\n", "\\n")
-    source = "".join(entry.source.split()) or "log"
-    return f"{entry.timestamp_us} {source} {data}\n".encode("utf-8", "replace")
+def _timestamp(lines: bytes) -> int:
+    """Of the first line; 0 where it has none."""
+    text = lines[:_DIGITS].partition(b" ")[0]
+    return int(text) if text.isdigit() else 0
 
 
-def _lost(count: int, entries: Sequence[LogLine]) -> bytes:
-    return f"#{count} {entries[0].timestamp_us} log [iris: {count} lines are missing here]\n".encode()
+def _lost(count: int, when: int) -> bytes:
+    return f"#{count} {when} log [iris: {count} lines are missing here]\n".encode()
 
 
 def _parse(line: bytes) -> LogLine:
+    """Of a line of another form, which a worker should not have sent, nothing is lost either."""
+    whole = line
     if line.startswith(b"#"):
         line = line.partition(b" ")[2]
     timestamp, _, rest = line.partition(b" ")
     source, _, data = rest.partition(b" ")
-    return LogLine(int(timestamp), source.decode(), data.decode("utf-8", "replace"))
+    if not timestamp.isdigit() or len(timestamp) > _DIGITS:
+        timestamp, source, data = b"0", b"log", whole
+    return LogLine(int(timestamp), source.decode("utf-8", "replace"), data.decode("utf-8", "replace"))

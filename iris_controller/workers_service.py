@@ -10,7 +10,6 @@ from iris_api.platform import Exit, ExitKind
 from iris_api.rpc import cluster_pb2 as pb
 from iris_api.rpc.convert import exit_from_proto, member, resources_from_proto
 from iris_controller.core import Core, checked, seconds
-from iris_controller.logs import LogLine
 from iris_controller.polls import Hold
 from iris_controller.rows import Attempt, Job, Task, Worker
 from iris_controller.state import Index
@@ -43,16 +42,23 @@ class WorkersService:
         return self._desire(report)
 
     async def append_logs(self, request: pb.AppendLogsRequest, ctx: Any = None) -> pb.AppendLogsReply:
-        """Entries of an attempt that is not known any more are taken and dropped: nobody can ask for them."""
+        """Lines of an attempt that has ended here are refused: of a displaced one nothing is kept, and of
+        any other everything came before its end was reported."""
         self._check_cluster(request.cluster)
-        task = self._core.state.find(Task, request.task_id)
-        if task is None or request.attempt_uid not in task.attempts:
-            return pb.AppendLogsReply(next=request.first + len(request.entries))
-        lines = [LogLine(one.timestamp_us, one.source, one.data) for one in request.entries]
-        following = await self._core.on_disk(
-            self._core.logs.append, task.id, request.attempt_uid, request.first, lines
-        )
-        self._core.polls.wake([("logs", task.id)])
+        attempt = self._core.state.find(Attempt, request.attempt_uid)
+        if attempt is None or attempt.task != request.task_id or attempt.state.ended:
+            what = f"attempt {request.attempt_uid!r} of task {request.task_id!r}"
+            raise Refused("failed_precondition", f"{what} has ended, or never was: its output is not taken")
+        with checked():
+            following = await self._core.on_disk(
+                self._core.logs.append,
+                attempt.task,
+                attempt.uid,
+                request.first,
+                request.count,
+                request.lines,
+            )
+        self._core.polls.wake([("logs", attempt.task)])
         return pb.AppendLogsReply(next=following)
 
     async def _until_newer(self, report: Report, request: pb.ReconcileRequest) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from iris_api.errors import IrisError, Refused
@@ -15,30 +15,32 @@ from iris_api.rpc.client import RpcClient
 __all__ = ["AttemptLog", "LogPusher"]
 
 _log = logging.getLogger("iris.worker.logs")
-_BATCH: Final = 4000  # entries in one request
-_BATCH_BYTES: Final = 4 * 2**20
+_BATCH_BYTES: Final = 2 * 2**20  # in one request, but for a longer line
 _TAIL: Final = 50  # lines kept for the report of the end
 _PAUSES: Final = (0.1, 0.2, 0.5, 1.0, 2.0)  # seconds between tries while the controller is away
 
 
 class AttemptLog:
     """The LogSink of one attempt. `write` never blocks, and never drops: the runtime bounds what comes
-    (`Launch.output_limit`), so that is the most that waits while the controller is away."""
+    (`Launch.output_limit`), so that is the most that waits while the controller is away or slow."""
 
     def __init__(self, uid: str, task_id: str, pusher: LogPusher) -> None:
         self.uid, self.task_id = uid, task_id
         self._pusher = pusher
         self._lock = threading.Lock()
         self._empty = threading.Condition(self._lock)
-        self._waiting: deque[pb.LogEntry] = deque()
+        self._waiting: deque[bytes] = deque()
         self._sent = 0
+        self._wanted = True
         self._tail: deque[str] = deque(maxlen=_TAIL)
 
     def write(self, source: str, data: str, timestamp_us: int) -> None:
-        entry = pb.LogEntry(timestamp_us=timestamp_us, source=source, data=data)
+        line = _line(source, data, timestamp_us)
         with self._lock:
             self._tail.append(data)
-            self._waiting.append(entry)
+            if not self._wanted:
+                return
+            self._waiting.append(line)
         self._pusher.has_news(self)
 
     def last_lines(self) -> tuple[str, ...]:
@@ -55,29 +57,45 @@ class AttemptLog:
         with self._lock:
             if not self._waiting:
                 return None
-            request = pb.AppendLogsRequest(attempt_uid=self.uid, task_id=self.task_id, first=self._sent)
-            size = 0
-            for entry in self._waiting:
-                size += len(entry.data)
-                request.entries.append(entry)
-                if len(request.entries) >= _BATCH or size >= _BATCH_BYTES:
-                    break
-            return request
+            lines = list(_first(self._waiting, _BATCH_BYTES))
+            first = self._sent
+        return pb.AppendLogsRequest(
+            attempt_uid=self.uid, task_id=self.task_id, first=first, count=len(lines), lines=b"".join(lines)
+        )
 
-    def sent_up_to(self, index: int) -> None:
-        """The controller has every entry before `index`."""
+    def sent_up_to(self, index: int) -> bool:
+        """The controller has every line before `index`; True if there are more."""
         with self._lock:
             while self._waiting and self._sent < index:
                 self._waiting.popleft()
                 self._sent += 1
-            self._empty.notify_all()
+            if not self._waiting:
+                self._empty.notify_all()
+            return bool(self._waiting)
 
     def discard(self) -> None:
-        """Nobody wants it."""
+        """Nobody wants it, nor what is still to come."""
         with self._lock:
-            self._sent += len(self._waiting)
+            self._wanted = False
             self._waiting.clear()
             self._empty.notify_all()
+
+
+def _line(source: str, data: str, timestamp_us: int) -> bytes:
+    """As the controller keeps it: one line, whatever `data` holds."""
+    if "\n" in data:
+        data = data.replace("\n", "\\n")
+    return f"{timestamp_us} {''.join(source.split()) or 'log'} {data}\n".encode("utf-8", "replace")
+
+
+def _first(lines: Iterable[bytes], most: int) -> Iterator[bytes]:
+    """Those that come first, until there are `most` bytes."""
+    size = 0
+    for line in lines:
+        yield line
+        size += len(line)
+        if size >= most:
+            return
 
 
 class LogPusher:
@@ -121,20 +139,24 @@ class LogPusher:
             return log
 
     def _send(self, log: AttemptLog) -> bool:
-        """All that `log` holds; False if the controller could not be reached."""
-        while (request := log.batch()) is not None:
-            request.cluster = self._cluster()
-            try:
-                reply = self._rpc.call("/iris.cluster.v1.Workers/AppendLogs", request, pb.AppendLogsReply)
-            except Refused as refused:
-                if refused.code in ("unavailable", "resource_exhausted", "unauthenticated"):
-                    return False
-                _log.warning("the controller does not take the output of %s: %s", log.task_id, refused)
-                log.discard()
-            except IrisError:
+        """A part of what `log` holds, so that others have their turn too; False if the controller could not
+        be reached."""
+        request = log.batch()
+        if request is None:
+            return True
+        request.cluster = self._cluster()
+        try:
+            reply = self._rpc.call("/iris.cluster.v1.Workers/AppendLogs", request, pb.AppendLogsReply)
+        except Refused as refused:
+            if refused.code in ("unavailable", "resource_exhausted", "unauthenticated"):
                 return False
-            else:
-                if reply.next <= request.first:
-                    return False
-                log.sent_up_to(reply.next)
+            _log.warning("the controller does not take the output of %s: %s", log.task_id, refused)
+            log.discard()
+        except IrisError:
+            return False
+        else:
+            if reply.next <= request.first:
+                return False
+            if log.sent_up_to(reply.next):
+                self.has_news(log)
         return True

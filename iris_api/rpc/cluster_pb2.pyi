@@ -596,18 +596,20 @@ class ReconcileReply(_message.Message):
     def __init__(self, revision: _Optional[int] = ..., attempts: _Optional[_Iterable[_Union[DesiredAttempt, _Mapping]]] = ..., cluster: _Optional[str] = ..., worker_id: _Optional[str] = ..., incarnation: _Optional[str] = ..., worker_grace: _Optional[float] = ..., absence: _Optional[float] = ...) -> None: ...
 
 class AppendLogsRequest(_message.Message):
-    __slots__ = ("attempt_uid", "task_id", "first", "entries", "cluster")
+    __slots__ = ("attempt_uid", "task_id", "first", "cluster", "count", "lines")
     ATTEMPT_UID_FIELD_NUMBER: _ClassVar[int]
     TASK_ID_FIELD_NUMBER: _ClassVar[int]
     FIRST_FIELD_NUMBER: _ClassVar[int]
-    ENTRIES_FIELD_NUMBER: _ClassVar[int]
     CLUSTER_FIELD_NUMBER: _ClassVar[int]
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    LINES_FIELD_NUMBER: _ClassVar[int]
     attempt_uid: str
     task_id: str
     first: int
-    entries: _containers.RepeatedCompositeFieldContainer[LogEntry]
     cluster: str
-    def __init__(self, attempt_uid: _Optional[str] = ..., task_id: _Optional[str] = ..., first: _Optional[int] = ..., entries: _Optional[_Iterable[_Union[LogEntry, _Mapping]]] = ..., cluster: _Optional[str] = ...) -> None: ...
+    count: int
+    lines: bytes
+    def __init__(self, attempt_uid: _Optional[str] = ..., task_id: _Optional[str] = ..., first: _Optional[int] = ..., cluster: _Optional[str] = ..., count: _Optional[int] = ..., lines: _Optional[bytes] = ...) -> None: ...
 
 class AppendLogsReply(_message.Message):
     __slots__ = ("next",)

@@ -110,6 +110,8 @@ class Agent:
 
     def log(self, uid: str, *lines: str, first: int = 0) -> int:
         task = self.runs[uid].task_id
-        entries = [pb.LogEntry(timestamp_us=n, source="stdout", data=line) for n, line in enumerate(lines)]
-        request = pb.AppendLogsRequest(attempt_uid=uid, task_id=task, first=first, entries=entries)
+        block = "".join(f"{number} stdout {line}\n" for number, line in enumerate(lines)).encode()
+        request = pb.AppendLogsRequest(
+            attempt_uid=uid, task_id=task, first=first, count=len(lines), lines=block
+        )
         return int(self._client.call("Workers/AppendLogs", request).next)
