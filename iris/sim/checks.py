@@ -150,6 +150,9 @@ class Checks:
         """Its place is given back: then its sandbox is gone, or its worker was given up. And how it ended is
         how its sandbox did."""
         box = self.world.boxes.get(attempt.uid)
+        for endpoint in self.all(Endpoint):
+            if endpoint.attempt == attempt.uid:
+                self.fail("fenced", f"attempt {attempt.uid} has ended and still owns {endpoint.name}")
         worker = self.find(Worker, attempt.worker)
         given_up = worker is None or worker.lost
         if box is not None and box.end is None and not given_up:
