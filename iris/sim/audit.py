@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from iris.sim.machines import GRACE
 from iris_api.ids import TaskId
-from iris_api.jobs import CauseKind, TaskState
+from iris_api.jobs import TaskState
 from iris_api.resources import ResourceSpec
 from iris_controller.reasons import Reasons
 from iris_controller.rows import Attempt, Endpoint, Job, Task, Worker
@@ -20,7 +20,7 @@ __all__ = ["every_second", "finish", "settled"]
 
 PROMPT: Final = 5.0  # seconds that the promises give
 _RECOVERY: Final = 25.0  # seconds until calls that hang are given up and made again, once a fault is healed
-_OWN: Final = (CauseKind.EXIT, CauseKind.SIGNAL, CauseKind.EXCEPTION)
+_SILENT: Final = 20.0  # seconds beyond the grace after which a silent worker has been given up
 
 
 def every_second(world: World) -> None:
@@ -34,6 +34,7 @@ def every_second(world: World) -> None:
     for user in world.users:
         if user.overdue():
             world.checks.fail("waits end", f"{user.name} still waits")
+    _gives_up_the_silent(world)
     _waits_with_a_reason(world)
     _resolves(world)
 
@@ -64,8 +65,6 @@ def finish(world: World) -> None:
             checks.fail("waits end", f"{user.name} is not done")
     for endpoint in checks.all(Endpoint):
         checks.fail("nothing is left", f"endpoint {endpoint.name} of {endpoint.attempt}")
-    for attempt in checks.all(Attempt):
-        _has_its_log(world, attempt)
     for task in checks.all(Task):
         _kept_its_budget(world, task)
     _memory_is_disk(world)
@@ -95,6 +94,18 @@ def _ends_with_its_parent(world: World, job: Job) -> None:
         world.checks.fail("descendants end", f"{job.id} goes on {over:.1f} s after its parent's end")
 
 
+def _gives_up_the_silent(world: World) -> None:
+    """What ran on a machine without power is given to others when its grace is over."""
+    ready = world.ready_since
+    if ready is None or world.faults.troubled("controller"):
+        return
+    for attempt in world.checks.all(Attempt):
+        machine = world.machines[attempt.worker]
+        silent = world.kernel.now - max(ready, machine.lost_power, world.faults.calm_controller_since())
+        if not attempt.state.ended and not machine.host.up and silent > world.rules.grace + _SILENT:
+            world.checks.fail("given up", f"{attempt.uid} is still live on {attempt.worker}")
+
+
 def _waits_with_a_reason(world: World) -> None:
     loop = world.loop
     if loop is None:
@@ -114,20 +125,6 @@ def _resolves(world: World) -> None:
             continue
         if attempt_uid not in world.checks.condemned and world.checks.find(Endpoint, uid) is None:
             world.checks.fail("resolves", f"{name} of {attempt_uid}, which runs, is not there")
-
-
-def _has_its_log(world: World, attempt: Attempt) -> None:
-    """An attempt that ended by itself has all of its output at the controller."""
-    box = world.boxes.get(attempt.uid)
-    own = attempt.cause is None or attempt.cause.kind in _OWN
-    if box is None or not attempt.state.ended or not own:
-        return
-    stored = [line.split(" ", 2)[2] for line in world.log_lines(attempt.task, attempt.uid)]
-    written = [text for _, text, _ in box.lines]
-    if stored != written:
-        world.checks.fail(
-            "logs are whole", f"{attempt.uid} of {attempt.task} wrote {written}, stored is {stored}"
-        )
 
 
 def _kept_its_budget(world: World, task: Task) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from attrs import frozen
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from iris.sim.world import World
 
 __all__ = ["Broken", "Checks"]
+
+_OWN: Final = (CauseKind.EXIT, CauseKind.SIGNAL, CauseKind.EXCEPTION)
 
 
 @frozen
@@ -72,6 +74,8 @@ class Checks:
             self.world.kernel.trace("row", type(row).__name__, row.key, getattr(row, "state", ""))
         for row in changes.rows:
             self._changed(before[type(row), row.key], row)
+        for job in dict.fromkeys(row.job for row in changes.rows if isinstance(row, Task)):
+            self._whole_gang(job)
 
     def acknowledged(self, job_id: str, by_attempt: str = "") -> None:
         """A client was told that this job is accepted."""
@@ -129,6 +133,10 @@ class Checks:
     def _stays_ended(self, kind: str, before: Row | None, row: Job | Task | Attempt) -> None:
         if not isinstance(before, Job | Task | Attempt) or not before.state.ended or before == row:
             return
+        if isinstance(before, Task) and isinstance(row, Task) and before.demand.gang:
+            job = self.find(Job, row.job)
+            if before.state is TaskState.SUCCEEDED and job is not None and job.going_on:
+                return  # its gang starts again, and it with it
         if isinstance(row, Attempt) or getattr(before, "order", 0) == row.order:
             self.fail("one end", f"{kind} {row.key} had ended as {before.state}, and then {row}")
 
@@ -136,6 +144,23 @@ class Checks:
         live = [uid for uid in task.attempts if self.is_live(uid)]
         if len(live) > 1 or (task.state in LIVE) != bool(live):
             self.fail("one live attempt", f"task {task.id} is {task.state} and has {live}")
+
+    def _whole_gang(self, job_id: str) -> None:
+        """All of a gang have places, in one group, or none has."""
+        job = self.find(Job, job_id)
+        if job is None or job.spec.coscheduling is None or not job.going_on:
+            return
+        tasks = [self.find(Task, f"{job_id}:{index}") for index in range(job.spec.replicas)]
+        held = [self.find(Attempt, task.live) for task in tasks if task is not None and task.live]
+        wanted = [one for one in held if one is not None and one.kill is None]
+        waiting = [task for task in tasks if task is not None and task.state is TaskState.PENDING]
+        if wanted and waiting:
+            self.fail("whole gangs", f"{waiting[0].id} waits while {wanted[0].task} has a place")
+        if group := job.spec.coscheduling.group_by:
+            workers = [self.find(Worker, one.worker) for one in wanted]
+            groups = {worker.attributes.get(group) for worker in workers if worker is not None}
+            if len(groups) > 1:
+                self.fail("whole gangs", f"{job_id} is spread over {len(groups)} groups of {group!r}")
 
     def _attempt(self, before: Attempt | None, attempt: Attempt) -> None:
         self._stays_ended("attempt", before, attempt)
@@ -145,6 +170,10 @@ class Checks:
         if attempt.state.ended and not (before is not None and before.state.ended):
             self._attempt_ended(attempt)
         self._fits(attempt.worker)
+        for uid in attempt.after:
+            victim = self.find(Attempt, uid)
+            if victim is not None and not victim.state.ended and victim.kill is None:
+                self.fail("preemption", f"{attempt.uid} waits for {uid}, which was not told to end")
 
     def _attempt_ended(self, attempt: Attempt) -> None:
         """Its place is given back: then its sandbox is gone, or its worker was given up. And how it ended is
@@ -157,6 +186,7 @@ class Checks:
         given_up = worker is None or worker.lost
         if box is not None and box.end is None and not given_up:
             self.fail("capacity", f"attempt {attempt.uid} has ended ({attempt.cause}), its sandbox runs")
+        self._has_its_log(attempt, box)
         if attempt.cause is not None and attempt.cause.kind is CauseKind.WORKER_LOST:
             if why := self.world.faults.no_excuse(attempt, box):
                 self.fail(
@@ -170,11 +200,22 @@ class Checks:
             if code != attempt.cause.exit_code or not code:
                 self.fail("a true cause", f"attempt {attempt.uid}: {attempt.cause}, its sandbox: {code}")
 
+    def _has_its_log(self, attempt: Attempt, box: SimSandbox | None) -> None:
+        """An attempt that ended by itself has brought all of its output before its end is taken."""
+        own = attempt.cause is None or attempt.cause.kind in _OWN
+        if box is None or not own:
+            return
+        stored = [line.split(" ", 2)[2] for line in self.world.log_lines(attempt.task, attempt.uid)]
+        written = [text for _, text, _ in box.lines]
+        if stored != written:
+            what = f"{attempt.uid} of {attempt.task} wrote {written}, stored is {stored}"
+            self.fail("logs are whole", what)
+
     def _fits(self, worker_id: str) -> None:
         worker = self.find(Worker, worker_id)
         if worker is None:
             return
         held = [row for row in self.all(Attempt) if row.worker == worker_id and not row.state.ended]
-        used = sum(row.resources.cpu for row in held if not row.after)
+        used = sum(row.demand.shape.resources.cpu for row in held if not row.after)
         if used > worker.resources.cpu + 1e-6:
             self.fail("capacity", f"{worker_id} holds {used:g} of {worker.resources.cpu:g} cores")

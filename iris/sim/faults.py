@@ -43,7 +43,7 @@ class Trouble:
 
     def silences(self, machine: str) -> bool:
         """Whether the machine's worker could not be heard."""
-        if self.kind in ("suspend", "pause"):
+        if self.kind in ("suspend", "pause", "worker_down"):
             return self.target == machine
         if self.kind == "partition":
             return machine in (self.target, self.peer)
@@ -78,6 +78,14 @@ class Faults:
                     return None
                 ends.append(trouble.end)
         return max(ends)
+
+    def troubled(self, target: str) -> bool:
+        """Whether something is wrong with it now, or with everything."""
+        return any(one.end is None and one.target in ("", target) for one in self.troubles)
+
+    def calm_controller_since(self) -> float:
+        ends = (one.end for one in self.troubles if one.end is not None and one.target in ("", "controller"))
+        return max(ends, default=0.0)
 
     def no_excuse(self, attempt: Attempt, box: SimSandbox | None) -> str:
         """Why an attempt should not have been given up as lost; empty where that was right."""
@@ -157,6 +165,24 @@ class Faults:
         machine = self._world.machines[fault["target"]]
         machine.power_off()
         return machine.power_on
+
+    def _gone(self, fault: dict[str, Any]) -> None:
+        """Nobody will ever see it again."""
+        machine = self._world.machines[fault["target"]]
+        machine.gone = True
+        machine.power_off()
+
+    def _worker_down(self, fault: dict[str, Any]) -> Undo:
+        """The worker's process dies, and nobody starts it for a while."""
+        machine = self._world.machines[fault["target"]]
+        machine.held_down = True
+        self._doom(machine.process, 0)
+
+        def let_up() -> None:
+            machine.held_down = False
+            machine.boot()
+
+        return let_up
 
     def _suspend(self, fault: dict[str, Any]) -> Undo:
         host = self._world.network.host(fault["target"])

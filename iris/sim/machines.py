@@ -32,14 +32,20 @@ class Machine:
         self.sandboxes: dict[str, SimSandbox] = {}
         self.broken = 0.0
         self.gone = False
+        self.held_down = False
         self.worker: Worker | None = None
         self.process: Process | None = None
         self.born = 0.0
-        self.powered = 0.0  # when it last had its power back
+        self.lost_power = 0.0  # when it last did
 
     def boot(self) -> None:
         """Start the worker process, as an init system does."""
-        if self.gone or not self.host.up or (self.process is not None and self.process.alive):
+        if (
+            self.gone
+            or self.held_down
+            or not self.host.up
+            or (self.process is not None and self.process.alive)
+        ):
             return
         kernel = self.world.kernel
         process = self.process = self.host.process(f"worker-{self.host.name}")
@@ -51,6 +57,7 @@ class Machine:
     def power_off(self) -> None:
         """Everything on it ends; its disk stays."""
         self.host.up = False
+        self.lost_power = self.world.kernel.now
         self.host.resume()
         self.world.kernel.trace("power-off", self.host.name)
         for process in list(self.host.processes):
@@ -59,10 +66,11 @@ class Machine:
     def power_on(self) -> None:
         if not self.gone and not self.host.up:
             self.host.up = True
-            self.powered = self.world.kernel.now
             self.boot()
 
     def _died(self) -> None:
+        for box in self.sandboxes.values():
+            box.orphaned()
         if self.host.up and not self.gone:
             self.world.kernel.after(self.world.dice.uniform(0.2, 4.0), self.boot)
 

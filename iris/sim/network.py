@@ -27,7 +27,7 @@ class Weather:
     reset: float = 0.0  # the connection is reset, before the request arrives or after it was carried out
     hang: float = 0.0  # the connection goes dead: request or reply never arrives
     slow: float = 0.0  # a message takes up to `slow_seconds`
-    slow_seconds: float = 3.0
+    slow_seconds: float = 4.0
 
 
 class Network:

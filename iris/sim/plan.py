@@ -12,15 +12,17 @@ from iris.sim.programs import Spec
 
 __all__ = ["GENERATOR", "Plan", "make_plan"]
 
-GENERATOR: Final = 1
+GENERATOR: Final = 2
 Plan = dict[str, Any]
+_LASTING: Final = ("worker_down", "power", "suspend", "pause", "partition", "weather", "disk_full",
+                   "disk_slow", "disk_lost", "broken")  # fmt: skip
 _LONG: Final = 60.0  # seconds: longer than the silence after which a worker is lost
 
 
 def make_plan(seed: int) -> Plan:
     dice = random.Random(f"plan/{GENERATOR}/{seed}")  # a str is hashed the same in every process
     machines = [
-        {"name": f"m{number}", "cpu": dice.choice((2, 4, 4, 8))} for number in range(dice.randint(1, 3))
+        {"name": f"m{number}", "cpu": dice.choice((3, 4, 4, 8))} for number in range(dice.randint(1, 3))
     ]
     chaos = dice.uniform(8.0, 40.0)
     names = [f"m{number}" for number in range(len(machines))]
@@ -67,6 +69,10 @@ def _job(dice: random.Random, name: str, depth: int) -> Spec:
         spec["max_task_failures"] = 1
     if dice.random() < 0.03:
         spec["cpu"] = 64
+    if dice.random() < 0.2:
+        spec["priority"] = dice.choice((10, 90))
+    if spec["replicas"] > 1 and dice.random() < 0.3:
+        spec |= {"gang": dice.choice(("", "", "pool", "slice")), "cpu": 1}  # any machine could hold it
     return spec
 
 
@@ -98,10 +104,16 @@ def _program(dice: random.Random, name: str, depth: int) -> dict[str, Any]:
 
 
 def _faults(dice: random.Random, machines: list[str], clients: int, chaos: float) -> list[Plan]:
-    faults = [
-        _fault(dice, machines, clients) | {"at": dice.uniform(0.0, chaos)}
-        for _ in range(dice.choice((0, 1, 1, 2, 2, 3, 4, 6)))
-    ]
+    faults = []
+    for _ in range(dice.choice((0, 1, 1, 2, 2, 3, 4, 6))):
+        at = dice.uniform(0.0, chaos)
+        faults.append(_fault(dice, machines, clients) | {"at": at})
+        if dice.random() < 0.25:  # the next one into the wound
+            faults.append(_fault(dice, machines, clients) | {"at": at + dice.uniform(0.0, 3.0)})
+    if dice.random() < 0.25:
+        faults.append({"kind": "weather", "at": 0.0, "for": chaos, "reset": 0.06, "hang": 0.0, "slow": 0.06})
+    if len(machines) > 1 and dice.random() < 0.06:
+        faults.append({"kind": "gone", "at": dice.uniform(0.0, chaos), "target": dice.choice(machines)})
     return sorted(faults, key=lambda fault: float(fault["at"]))
 
 
@@ -112,28 +124,19 @@ def _span(dice: random.Random) -> float:
 
 def _fault(dice: random.Random, machines: list[str], clients: int) -> Plan:
     kind = dice.choice(
-        ("controller_crash", "controller_crash", "controller_crash", "worker_crash", "worker_crash", "power",
+        ("controller_crash", "controller_crash", "controller_crash", "worker_crash", "worker_crash",
+         "worker_down", "power",
          "suspend", "pause", "partition", "partition", "weather", "disk_full", "disk_slow", "disk_lost",
          "clock", "client_crash", "kill_sandbox", "broken")
     )  # fmt: skip
     fault: Plan = {"kind": kind}
     if kind in ("controller_crash", "worker_crash"):
         fault["steps"] = dice.choice((0, dice.randint(1, 40), dice.randint(1, 400)))
-    if kind in ("worker_crash", "power", "broken"):
+    if kind in ("worker_crash", "worker_down", "power", "broken"):
         fault["target"] = dice.choice(machines)
     if kind in ("suspend", "pause", "partition", "clock"):
         fault["target"] = dice.choice([*machines, "controller"])
-    if kind in (
-        "power",
-        "suspend",
-        "pause",
-        "partition",
-        "weather",
-        "disk_full",
-        "disk_slow",
-        "disk_lost",
-        "broken",
-    ):
+    if kind in _LASTING:
         fault["for"] = _span(dice)
     if kind == "partition":
         fault["way"] = dice.choice(("both", "both", "to", "from"))

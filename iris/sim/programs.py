@@ -14,8 +14,9 @@ from iris.client.job import Job
 from iris_actor.registry import EndpointRegistry
 from iris_actor.resolvers.cluster import ClusterResolver
 from iris_api.errors import IrisError, Refused, TransportError
+from iris_api.ids import JobId
 from iris_api.job_info import JobInfo, set_job_info
-from iris_api.jobs import Entrypoint
+from iris_api.jobs import CoschedulingConfig, Entrypoint, ExistingJob, JobSpec
 from iris_api.platform import Exit, ExitKind
 from iris_api.resources import ResourceSpec
 from iris_api.threads import thread_registry_scope
@@ -27,16 +28,21 @@ if TYPE_CHECKING:
 __all__ = ["Spec", "run_program", "submit"]
 
 Spec = dict[str, Any]
-"""A job of the workload: `name`, `program` and the arguments of IrisClient.submit, as JSON."""
+"""A job of the workload: `name`, `program`, `cpu`, `gang` (what its tasks have in common), and fields of
+JobSpec."""
 
 
 def submit(client: IrisClient, spec: Spec) -> Job:
-    arguments = {key: value for key, value in spec.items() if key not in ("program", "cpu")}
-    return client.submit(
-        entrypoint=Entrypoint.from_command("sim", json.dumps(spec["program"])),
+    """Through the real client, but for making the spec of its arguments."""
+    given = {key: value for key, value in spec.items() if key not in ("program", "cpu", "gang", "existing")}
+    wanted = JobSpec(
+        entry=Entrypoint.from_command("sim", json.dumps(spec["program"])).entry(),
         resources=ResourceSpec(spec.get("cpu", 1), "1GB"),
-        **arguments,
+        coscheduling=CoschedulingConfig(spec["gang"]) if "gang" in spec else None,
+        **given,
     )
+    job_id = client._send(wanted, ExistingJob(spec.get("existing", "error")))
+    return Job(client.connection, JobId(job_id), wanted.name)
 
 
 def run_program(world: World, sandbox: SimSandbox) -> None:

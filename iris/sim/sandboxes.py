@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 from iris_api.errors import PlatformError
 from iris_api.jobs import Entry
 from iris_api.platform import Exit, ExitKind, Launch, LogSink, Runtime, Sandbox
+from iris_api.supervised._lease import Watch
+from iris_api.supervised._supervisor import _LEASE_GRACE
 from iris_api.testing.sim import Process
 from iris_api.testing.sim.sync import Event
 
@@ -37,6 +39,7 @@ class SimSandbox:
         self.stop_ordered = False
         self.handle: Handle | None = None
         self.process.on_death.append(self._died)
+        self._watch = SimWatch(self)
 
     @property
     def running(self) -> bool:
@@ -79,10 +82,43 @@ class SimSandbox:
             )
             kernel.after(pause, lambda: self.finish(end), self.process)
 
+    def orphaned(self) -> None:
+        """Its worker has died: the supervisor gives the attempt what its lease says."""
+        if self.running and self.machine.host.up:
+            self.machine.world.kernel.spawn(self._outlive, f"supervisor-{self.uid}", self.process)
+
+    def _outlive(self) -> None:
+        """As the supervisor does, with its own rule for how long."""
+        kernel, watch = self.machine.world.kernel, self._watch
+        watch.release()
+        while self.running and (left := watch.left()) is not None:
+            kernel.sleep(left)
+            if watch.look():
+                self.stop(_LEASE_GRACE)
+                return
+
     def _died(self) -> None:
         """The machine has lost power: what it wrote stays, how it ended nobody saw."""
         if self.end is None:
             self.end, self.ended_at = _POWER, self.machine.world.kernel.now
+
+
+class SimWatch(Watch):
+    """The supervisor's own watch of its worker, which it sees by other means."""
+
+    def __init__(self, box: SimSandbox) -> None:
+        lease = box.launch.lease
+        assert lease is not None
+        super().__init__(lease.grace, lease.absence, ("controller", 0))
+        self._box = box
+
+    def left(self) -> float | None:
+        process = self._box.machine.process
+        return None if process is not None and process.alive else super().left()
+
+    def _answers(self) -> bool:
+        world = self._box.machine.world
+        return world.ready_since is not None and world.network.reaches(self._box.machine.host, world.host)
 
 
 class Handle(Sandbox):

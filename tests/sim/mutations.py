@@ -7,12 +7,13 @@ import sys
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import pytest
 from attrs import evolve
 
 from iris.client import client, job
 from iris.sim.batch import run_seeds
 from iris_api.jobs import Cause, JobState
-from iris_controller import controller, loop, restore
+from iris_controller import loop, restore
 from iris_controller.clock import Now
 from iris_controller.rows import Attempt, Job, Row, Verdict, Worker
 from iris_controller.state import Draft
@@ -24,6 +25,7 @@ from iris_worker import attempt as worker_attempt
 from iris_worker.attempts import Attempts
 from iris_worker.logs import AttemptLog
 
+PATCH = pytest.MonkeyPatch()  # never undone: a mutation has the process for itself
 MUTATIONS: dict[str, Callable[[], None]] = {}
 
 
@@ -40,14 +42,14 @@ def answers_before_the_commit() -> None:
     async def hasty(self: Any, draft: Any, changes: Any) -> None:
         self._background = asyncio.get_running_loop().create_task(commit(self, draft, changes))
 
-    loop.ControlLoop._commit = hasty  # type: ignore[method-assign]
+    PATCH.setattr(loop.ControlLoop, "_commit", hasty)
 
 
 @mutation
 def forgets_the_children() -> None:
     """A parent's end does not end its children."""
-    jobs._end_children = lambda draft, parent, now: None
-    jobs.end_submitted_by = lambda draft, attempt, now: None
+    PATCH.setattr(jobs, "_end_children", lambda draft, parent, now: None)
+    PATCH.setattr(jobs, "end_submitted_by", lambda draft, attempt, now: None)
 
 
 @mutation
@@ -59,7 +61,7 @@ def frees_what_is_told_to_stop() -> None:
         order(draft, attempt, cause, *rest)
         end_attempt(draft, draft.get(Attempt, attempt.uid), cause, Now(0.0, 0.0))
 
-    attempts.order_stop = hasty
+    PATCH.setattr(attempts, "order_stop", hasty)
 
 
 @mutation
@@ -70,13 +72,13 @@ def believes_an_old_incarnation() -> None:
     def credulous(before: Worker | None, *rest: Any) -> Worker:
         return contact(before and evolve(before, past=()), *rest)
 
-    workers._contact = credulous
+    PATCH.setattr(workers, "_contact", credulous)
 
 
 @mutation
 def keeps_the_endpoints_of_the_dead() -> None:
     """An attempt's end leaves its names behind."""
-    attempts.drop_endpoints = lambda draft, uids: None
+    PATCH.setattr(attempts, "drop_endpoints", lambda draft, uids: None)
 
 
 @mutation
@@ -89,19 +91,19 @@ def reports_an_end_only_once() -> None:
         self.forget(request)
         return request
 
-    Attempts.observe = once  # type: ignore[method-assign]
+    PATCH.setattr(Attempts, "observe", once)
 
 
 @mutation
 def adopts_nothing() -> None:
     """A worker that restarts does not look for what it left."""
-    Attempts.adopt = lambda self: None  # type: ignore[method-assign]
+    PATCH.setattr(Attempts, "adopt", lambda self: None)
 
 
 @mutation
 def submits_without_a_request_id() -> None:
     """A submit that is repeated is another submit."""
-    client.new_uid = lambda: ""  # type: ignore[attr-defined]
+    PATCH.setattr(client, "new_uid", lambda: "")
 
 
 @mutation
@@ -114,7 +116,7 @@ def ends_what_has_ended() -> None:
         if one.state.ended:
             draft.put(evolve(one, verdict=Verdict(state, cause), cause=cause, state=state))
 
-    jobs.doom = again
+    PATCH.setattr(jobs, "doom", again)
     jobs.terminate.__globals__["doom"] = again
 
 
@@ -127,32 +129,32 @@ def gives_no_grace_after_a_restart() -> None:
         revived = revive(row, *rest)
         return evolve(revived, last_seen=0.0) if isinstance(revived, Worker) else revived
 
-    restore._revive = graceless
+    PATCH.setattr(restore, "_revive", graceless)
 
 
 @mutation
 def does_not_drain_the_output() -> None:
     """An attempt's end is told before its output has arrived."""
-    worker_attempt.AttemptRun._drain = lambda self, stop: None  # type: ignore[method-assign]
+    PATCH.setattr(worker_attempt.AttemptRun, "_drain", lambda self, stop: None)
 
 
 @mutation
 def loses_a_line_where_a_reply_was_lost() -> None:
     """The worker numbers the lines of a log anew when it sends them again."""
     sent = AttemptLog.sent_up_to
-    AttemptLog.sent_up_to = lambda self, index: sent(self, index + 1)  # type: ignore[method-assign]
+    PATCH.setattr(AttemptLog, "sent_up_to", lambda self, index: sent(self, index + 1))
 
 
 @mutation
 def never_loses_a_worker() -> None:
     """What ran on a machine that is gone is waited for."""
-    timeouts.lose_worker = lambda draft, worker, *rest: None
+    PATCH.setattr(timeouts, "lose_worker", lambda draft, worker, *rest: None)
 
 
 @mutation
 def forgets_what_is_due() -> None:
     """A task that backs off is never looked at again."""
-    Timers.arm = lambda self, row: None  # type: ignore[method-assign]
+    PATCH.setattr(Timers, "arm", lambda self, row: None)
 
 
 @mutation
@@ -164,20 +166,20 @@ def takes_a_lost_reply_for_a_lost_commit() -> None:
         settle(self)
         return False
 
-    sql.SqlStore.settle = gloomy  # type: ignore[method-assign]
+    PATCH.setattr(sql.SqlStore, "settle", gloomy)
 
 
 @mutation
 def retries_for_ever() -> None:
     """No failure uses up a budget."""
-    attempts._may_retry = lambda *rest: True
+    PATCH.setattr(attempts, "_may_retry", lambda *rest: True)
 
 
 @mutation
 def waits_past_the_deadline() -> None:
     """Job.wait does not look at the clock."""
     until = job.Job._until_ended
-    job.Job._until_ended = lambda self, deadline, timeout: until(self, None, timeout)  # type: ignore[method-assign]
+    PATCH.setattr(job.Job, "_until_ended", lambda self, deadline, timeout: until(self, None, timeout))
 
 
 def caught(name: str, seeds: Iterable[int]) -> str:
