@@ -12,6 +12,7 @@ from typing import Final
 
 from attrs import frozen
 
+from iris_api.ids import JobId
 from iris_controller.feasibility import Obstacle, fits
 from iris_controller.room import Free, Room
 from iris_controller.rows import Attempt, Demand, Job
@@ -56,10 +57,10 @@ class Evictor:
         """False where nothing that runs is of lower priority."""
         return self._lowest is not None and self._lowest < demand.priority
 
-    def make_room(self, demand: Demand) -> Way | None:
-        """For one task."""
+    def make_room(self, demand: Demand, job: JobId) -> Way | None:
+        """For one task of the job."""
         able = (free for free in self._below(demand.priority) if _suits(free, demand))
-        ways = [way for free in islice(able, _WORKERS) if (way := self._way(free, demand))]
+        ways = [way for free in islice(able, _WORKERS) if (way := self._way(free, demand, job))]
         best = min(ways, key=lambda way: (way.score(self._view), way.worker), default=None)
         if best is not None:
             self._go(best, demand)
@@ -84,7 +85,7 @@ class Evictor:
         chosen: list[Way] = []
         workers = list(group)
         while len(chosen) < count:
-            ways = [way for free in workers if (way := self._way(free, demand))]
+            ways = [way for free in workers if (way := self._way(free, demand, JobId(demand.gang)))]
             ways.sort(key=lambda way: way.score(self._view))
             if not ways:
                 break
@@ -114,8 +115,9 @@ class Evictor:
                     if (free := self._room.find(worker)) is not None:
                         yield free
 
-    def _way(self, free: Free, demand: Demand) -> Way | None:
-        """How the worker would take one more task; None if it cannot."""
+    def _way(self, free: Free, demand: Demand, job: JobId) -> Way | None:
+        """How the worker would take one more task of the job; None if it cannot. Nobody is ended for a job
+        below his own: that would end with him."""
         if not _suits(free, demand):
             return None
         cpu, memory = free.cpu, free.memory
@@ -126,7 +128,7 @@ class Evictor:
             if held.kill is not None or uid in self._evicted:
                 ending.append(uid)
                 cpu, memory = cpu + held.resources.cpu, memory + held.resources.memory
-            elif held.demand.priority < demand.priority:
+            elif held.demand.priority < demand.priority and not job.startswith(f"{held.job}/"):
                 lower.append(held)
         victims = _fewest(lower, demand, cpu, memory)
         if victims is None:

@@ -265,7 +265,7 @@ class _Pass:
                 return
             if not self._allowed(queue):
                 return
-            way = evictor.make_room(queue.demand)
+            way = evictor.make_room(queue.demand, tasks[0].job)
             if way is None:
                 self._in_vain(queue)
                 return

@@ -152,7 +152,10 @@ class SimHttpPool:
         if not network.reaches(host, target):
             kernel.sleep(min(_CONNECT, max(0.0, deadline - host.mono())))
             raise NotSent(f"{label}: cannot connect: timed out")
-        kernel.sleep(network.delay() + network.delay())
+        took, left = network.delay() + network.delay(), max(0.0, deadline - host.mono())
+        kernel.sleep(min(took, left))
+        if took > left:
+            raise NotSent(f"{label}: cannot connect: timed out")
         server = network.listeners.get((self._host, self._port))
         if server is None or not server.process.alive:
             raise NotSent(f"{label}: cannot connect: Connection refused")

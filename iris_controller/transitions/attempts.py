@@ -100,7 +100,10 @@ def end_attempt(draft: Draft, attempt: Attempt, cause: Cause | None, now: Now) -
     _hand_on(draft, attempt)
     task = draft.get(Task, attempt.task)
     job = draft.get(Job, task.job)
-    if cause is not None and job.going_on and _may_retry(draft, job, task, cause):
+    if cause is None and (order := attempt.kill) and gangs.starts_again(job, order):
+        _wait_again(draft, job, task, order, now)
+        jobs.refresh(draft, job.id, now)
+    elif cause is not None and job.going_on and _may_retry(draft, job, task, cause):
         _wait_again(draft, job, task, cause, now)
         if task.demand.gang and blame(cause) is not Blame.FREE:
             gangs.end_members(draft, job, task, cause, now)

@@ -9,8 +9,9 @@ from iris_controller.clock import Now
 from iris_controller.rows import Attempt, Job, Task
 from iris_controller.state import Draft
 from iris_controller.transitions import attempts
+from iris_controller.transitions.causes import Blame, blame
 
-__all__ = ["end_members", "preempt"]
+__all__ = ["end_members", "preempt", "starts_again"]
 
 
 def preempt(draft: Draft, victim: Attempt, winner: Task, now: Now) -> None:
@@ -24,6 +25,12 @@ def preempt(draft: Draft, victim: Attempt, winner: Task, now: Now) -> None:
     attempts.order_stop(draft, victim, cause, now)
     if victim.demand.gang:
         end_members(draft, job, task, cause, now)
+
+
+def starts_again(job: Job, order: Cause) -> bool:
+    """Whether a task that succeeded in spite of an order to end is to run once more with its gang, of which
+    the others wait by now."""
+    return job.spec.coscheduling is not None and job.going_on and blame(order) is not Blame.ORDER
 
 
 def end_members(draft: Draft, job: Job, guilty: Task, cause: Cause, now: Now) -> None:
