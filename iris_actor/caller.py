@@ -27,6 +27,7 @@ __all__ = ["Caller", "Choose", "first"]
 _PASSING: Final = frozenset({"unavailable", "resource_exhausted", "aborted"})  # "aborted": fenced
 _FIRST_PAUSE: Final = 0.05
 _LONGEST_PAUSE: Final = 1.0
+_BRIEF: Final = 1.0  # seconds that a call which does not wait may take to find out who has the name
 
 Choose = Callable[[tuple[Endpoint, ...]], Endpoint]
 
@@ -102,8 +103,9 @@ class Caller:
 
     def launch(self, attempt: Attempt) -> None:
         """Post the call if somebody has the name, else leave it to the thread that waits for that."""
+        brief = min(attempt.deadline, time.monotonic() + _BRIEF)
         try:
-            endpoints = attempt.candidates(endpoints_now(self.resolver, self.name, attempt.deadline))
+            endpoints = attempt.candidates(endpoints_now(self.resolver, self.name, brief))
             if not endpoints:
                 self._give_up_if_refused(attempt)
                 self._retries.add(attempt)

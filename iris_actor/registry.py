@@ -50,6 +50,7 @@ class EndpointRegistry:
         self._lock = threading.Lock()
         self._endpoints: dict[str, pb.Endpoint] = {}  # by uid
         self._renewer: ManagedThread | None = None
+        self._closing = threading.Event()
 
     @classmethod
     def of_job(cls, info: JobInfo, *, threads: ThreadContainer | None = None) -> EndpointRegistry:
@@ -98,7 +99,8 @@ class EndpointRegistry:
                 self._call("Unregister", request, pb.UnregisterEndpointsReply, 5.0)
 
     def close(self, timeout: float = 5.0) -> None:
-        """Give up all names. Idempotent."""
+        """Give up all names, and a registration that is being tried. Idempotent."""
+        self._closing.set()
         with self._lock:
             uids, renewer = list(self._endpoints), self._renewer
             self._endpoints.clear()
@@ -124,9 +126,9 @@ class EndpointRegistry:
                 self._call("Register", request, pb.RegisterEndpointReply, left)
                 return
             except (NotSent, Lost):
-                if time.monotonic() + pause >= deadline:
+                if self._closing.is_set() or time.monotonic() + pause >= deadline:
                     raise
-            time.sleep(pause)
+            self._closing.wait(pause)
             pause = min(pause * 2, 1.0)
 
     def _start_renewing(self) -> None:

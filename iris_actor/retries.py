@@ -53,9 +53,10 @@ class Retries:
 
     def _turn(self, attempts: list[Attempt], stop: threading.Event) -> None:
         seen = Seen(self._caller.name)
-        until = min(min(a.deadline for a in attempts), time.monotonic() + _LOOK)
+        first = min(a.deadline for a in attempts)
+        until = min(first, time.monotonic() + _LOOK)
         try:
-            wait_for_endpoints(self._caller.resolver, seen, bool, until, stop)
+            wait_for_endpoints(self._caller.resolver, seen, bool, until, stop, ask_by=first)
         except Exception as error:  # of the resolver: it refuses for good, or is broken
             for attempt in attempts:
                 attempt.set(None, error)

@@ -206,13 +206,14 @@ class ActorServer:
             raise
 
     def _close(self, timeout: float) -> None:
+        deadline = time.monotonic() + timeout
+        up = self._up
+        if up is not None and up.registry is not None:  # ends a registration that holds the lock, too
+            up.registry.close(min(timeout, 2.0))
         with self._lock:
             up, self._up = self._up, None
         if up is None:
             return
-        deadline = time.monotonic() + timeout
-        if up.registry is not None:
-            up.registry.close(min(timeout, 2.0))
         up.listener.close(max(deadline - time.monotonic(), 0.1))
         up.loop.close(max(deadline - time.monotonic(), 0.1))
         up.threads.stop(max(deadline - time.monotonic(), 0.1))

@@ -65,14 +65,18 @@ def wait_for_endpoints(
     enough: Callable[[tuple[Endpoint, ...]], bool],
     deadline: float,
     stop: threading.Event | None = None,
+    ask_by: float | None = None,
 ) -> bool:
-    """Wait until what `seen` tells is `enough`; False at the deadline (monotonic) or when `stop` is set."""
+    """Wait until what `seen` tells is `enough`; False at the deadline (monotonic) or when `stop` is set.
+    A question that is under way then is given until `ask_by`, by default no longer."""
     changed = threading.Event()
-    if enough(seen.ask(resolver, deadline)):
+    answer_by = deadline if ask_by is None else ask_by
+    if enough(seen.ask(resolver, answer_by)):
         return True
     end = resolver.watch(seen.name, lambda _: changed.set()) if isinstance(resolver, SupportsWatch) else None
     try:
-        return _wait(resolver, seen, enough, deadline, changed, stop or threading.Event(), end is not None)
+        stopping = stop or threading.Event()
+        return _wait(resolver, seen, enough, deadline, answer_by, changed, stopping, end is not None)
     finally:
         if end is not None:
             end()
@@ -83,6 +87,7 @@ def _wait(
     seen: Seen,
     enough: Callable[[tuple[Endpoint, ...]], bool],
     deadline: float,
+    answer_by: float,
     changed: threading.Event,
     stop: threading.Event,
     watched: bool,
@@ -93,6 +98,6 @@ def _wait(
         changed.wait(min(pause, left))
         changed.clear()
         turn += 1
-        if enough(seen.ask(resolver, deadline)):
+        if enough(seen.ask(resolver, answer_by)):
             return True
     return False

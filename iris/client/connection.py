@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 __all__ = ["Connection", "connect", "disconnect"]
 
 FIRST_CONTACT: Final = 5.0  # seconds to go on trying an address that has never answered
+FIRST_ANSWER: Final = 10.0  # seconds that it gets for the first answer,
+FIRST_SPEED: Final = 1e5  # beside those that a request takes at so many bytes a second
+ANSWER: Final = 30.0  # seconds for an answer of a controller that has answered before
 GAP: Final = 60.0  # seconds to go on trying a controller that has answered before
 _BACKOFF: Final = (0.05, 0.1, 0.2, 0.4, 0.8, 1.0)  # seconds; the last one repeats
 
@@ -53,17 +56,19 @@ class Connection:
         method: str,
         request: Message,
         reply: type[M],
-        timeout: float = 30.0,
+        hold: float = 0.0,
         deadline: float | None = None,
     ) -> M:
         """Call ``iris.cluster.v1.<service>/<method>``, every one of which may be repeated.
 
-        One try takes at most `timeout` seconds, all of them end by `deadline` (monotonic seconds) where
-        that is given. Raises as `persist`.
+        `hold`: seconds that the controller may sit on it. All tries end by `deadline` (monotonic seconds)
+        where that is given. Raises as `persist`.
         """
         path = f"/iris.cluster.v1.{service}/{method}"
 
         def ask() -> M:
+            patience = ANSWER if self._answered else FIRST_ANSWER + request.ByteSize() / FIRST_SPEED
+            timeout = hold + patience
             left = timeout if deadline is None else min(timeout, max(deadline - time.monotonic(), 0.05))
             return self._client().call(path, request, reply, left)
 

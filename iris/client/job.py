@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final
 
 from iris.client.connection import Connection
-from iris.client.errors import JobFailedError, WaitTimeout
+from iris.client.errors import ControllerUnreachable, JobFailedError, WaitTimeout
 from iris.client.status import JobStatus, LogEntry, TaskStatus
 from iris_api.ids import JobId, TaskId
 from iris_api.jobs import JobState, TaskState
@@ -30,6 +30,7 @@ class Job:
         self._connection = connection
         self.job_id = job_id
         self.name = name
+        self._seen = ""  # how it stood when the controller told last
 
     def status(self) -> JobStatus:
         """How the job and its tasks stand now. Raises JobNotFound."""
@@ -57,7 +58,7 @@ class Job:
             self.follow(lambda _task, entry: _print(entry), deadline)
         status = self._until_ended(deadline, timeout)
         if raise_on_failure and status.state is not JobState.SUCCEEDED:
-            raise JobFailedError(self.status())
+            raise JobFailedError(self._whole(status, deadline))
         return status
 
     def follow(
@@ -99,21 +100,33 @@ class Job:
         request = pb.GetJobRequest(
             job_id=self.job_id, with_tasks=with_tasks, until_finished=hold > 0, hold_ms=int(hold * 1000)
         )
-        return job_status(
-            self._connection.call(
-                "Controller", "GetJob", request, pb.JobStatus, hold + 30.0, deadline and deadline + _SLACK
-            )
+        reply = self._connection.call(
+            "Controller", "GetJob", request, pb.JobStatus, hold, deadline and deadline + _SLACK
         )
+        status = job_status(reply)
+        self._seen = describe(status)
+        return status
+
+    def _whole(self, status: JobStatus, deadline: float | None) -> JobStatus:
+        """With the tasks, if the controller is still there to tell."""
+        try:
+            return self._get(with_tasks=True, deadline=deadline)
+        except ControllerUnreachable:
+            return status
 
     def _until_ended(self, deadline: float | None, timeout: float | None) -> JobStatus:
         while True:
             left = _HOLD if deadline is None else min(_HOLD, deadline - time.monotonic())
-            status = self._get(with_tasks=False, hold=max(left, 0.001), deadline=deadline)
+            try:
+                status = self._get(with_tasks=False, hold=max(left, 0.001), deadline=deadline)
+            except ControllerUnreachable as error:
+                last = f"it was last seen {self._seen}" if self._seen else "it was not seen before"
+                raise ControllerUnreachable(f"waiting for job {self.job_id}: {error}; {last}") from error
             if status.state.ended:
                 return status
             if deadline is not None and time.monotonic() >= deadline:
-                seen = self._get(with_tasks=True, deadline=deadline)
-                raise WaitTimeout(f"job {self.job_id} has not ended within {timeout:g} s: {describe(seen)}")
+                whole = self._get(with_tasks=True, deadline=deadline)
+                raise WaitTimeout(f"job {self.job_id} has not ended within {timeout:g} s: {describe(whole)}")
 
 
 class Task:
@@ -158,7 +171,7 @@ class Task:
                 "FetchLogs",
                 request,
                 pb.FetchLogsReply,
-                hold + 30.0,
+                hold,
                 deadline and deadline + _SLACK,
             )
         )

@@ -61,6 +61,12 @@ class Up:
         self.configure("default", "process")
         self._process: subprocess.Popen[str] | None = None
 
+    @property
+    def pid(self) -> int:
+        """Of the process that runs now."""
+        assert self._process is not None
+        return self._process.pid
+
     def configure(self, pool: str, runtime: str) -> None:
         """The pool that the next start has."""
         self._config.write_text(
