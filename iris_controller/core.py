@@ -48,7 +48,7 @@ class Core:
         return self.loop.clock()
 
     def reasons(self) -> Reasons:
-        return Reasons(self.state, self.loop.rules, self.now().mono)
+        return Reasons(self.state, self.loop.rules, self.now())
 
     def job(self, job_id: str) -> Job:
         """Raises Refused naming it."""

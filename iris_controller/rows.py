@@ -206,6 +206,11 @@ class Attempt:
     def job(self) -> JobId:
         return self.task.job
 
+    @property
+    def desired(self) -> bool:
+        """Is its worker to have it? There is room for it, and nobody has ordered its end."""
+        return self.kill is None and not self.after
+
 
 @frozen(kw_only=True)
 class Worker:

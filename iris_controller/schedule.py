@@ -22,7 +22,7 @@ from iris_controller.rows import Attempt, Job, QueueKey, Task
 from iris_controller.rules import Rules
 from iris_controller.view import Index, View
 
-__all__ = ["Assignment", "Eviction", "Plan", "Wait", "schedule"]
+__all__ = ["Assignment", "Eviction", "Plan", "Wait", "places_left", "schedule", "waits_whole"]
 
 _PATIENCE: Final = 60.0  # seconds that a task waits for room before a worker is emptied for it
 _AGAIN: Final = 2.0  # seconds before those are looked for again who would make room
@@ -81,6 +81,17 @@ def schedule(view: View, rules: Rules, now: Now, room: Room | None = None, limit
     if not view.keys(Index.QUEUE):
         return Plan()
     return _Pass(view, rules, now, room if room is not None else Room.of(view), limit).run()
+
+
+def places_left(rules: Rules, user: str, running: int) -> int:
+    """How many more tasks a user may have running."""
+    quota = rules.quota(user).running
+    return sys.maxsize if quota is None else max(0, quota - running)
+
+
+def waits_whole(view: View, gang: QueueKey) -> bool:
+    """May the gang of this queue start: do all of its tasks wait?"""
+    return view.count(Index.QUEUE, gang) == view.get(Job, gang.demand.gang).spec.replicas
 
 
 class _Queue:
@@ -159,9 +170,7 @@ class _Pass:
         return found
 
     def _allowed(self, queue: _Queue) -> int:
-        """How many more tasks its user may have running."""
-        quota = self._rules.quota(queue.demand.user).running
-        return sys.maxsize if quota is None else max(0, quota - self._count(queue))
+        return places_left(self._rules, queue.demand.user, self._count(queue))
 
     def _place(self, queue: _Queue, behind: tuple[Rank, _Queue] | None) -> bool:
         """Place what comes before `behind`; False if the queue is done with in this pass."""
@@ -213,9 +222,10 @@ class _Pass:
 
     def _gang(self, queue: _Queue) -> list[Task] | None:
         """All its tasks, or None while not all of them wait."""
+        if not waits_whole(self._view, queue.key):
+            return None
         tasks = [self._view.get(Task, task) for task in self._view.walk(Index.QUEUE, queue.key)]
-        whole = len(tasks) == self._view.get(Job, queue.demand.gang).spec.replicas
-        return sorted(tasks, key=lambda task: task.index) if whole else None
+        return sorted(tasks, key=lambda task: task.index)
 
     def _assign(self, queue: _Queue, assignments: Iterable[Assignment], count: int) -> None:
         self._assignments += assignments

@@ -14,8 +14,9 @@ from iris_api.rpc.convert import member, spec_from_proto
 from iris_api.rpc.version import VERSION
 from iris_controller.core import Core, checked, seconds
 from iris_controller.logs import LogLine
+from iris_controller.prospects import explain, foresee
 from iris_controller.rows import Attempt, Job, Task, Worker
-from iris_controller.status import job_status, worker_status
+from iris_controller.status import job_status, prospect_message, worker_status
 from iris_controller.transitions.jobs import terminate
 from iris_controller.transitions.submit import Submit, submit
 
@@ -37,15 +38,7 @@ class ControllerService:
         self._core = core
 
     async def submit_job(self, request: pb.SubmitJobRequest, ctx: Any = None) -> pb.SubmitJobReply:
-        with checked():
-            wanted = Submit(
-                spec=spec_from_proto(request.spec),
-                parent=request.parent,
-                parent_attempt=request.parent_attempt,
-                existing=member(ExistingJob, request.existing or ExistingJob.ERROR, "existing"),
-                request_id=request.request_id,
-                user=request.user,
-            )
+        wanted = _submit(request)
         bundle = wanted.spec.bundle
         if bundle and not await self._core.on_disk(self._core.bundles.has, bundle):
             raise Refused("failed_precondition", f"bundle {bundle} is not here: PUT /bundles/{bundle} first")
@@ -108,10 +101,17 @@ class ControllerService:
         )
 
     async def explain_job(self, request: pb.ExplainJobRequest, ctx: Any = None) -> pb.ExplainJobReply:
-        raise Refused("unimplemented", "not yet")
+        """Why each task of a job does not run, and what would make it run."""
+        job, state, loop = self._core.job(request.job_id), self._core.state, self._core.loop
+        found = explain(state, loop.rules, self._core.now(), job)
+        status = job_status(state, job, self._core.reasons())
+        return pb.ExplainJobReply(job=status, tasks=[prospect_message(*one) for one in found.items()])
 
     async def plan_job(self, request: pb.SubmitJobRequest, ctx: Any = None) -> pb.PlanJobReply:
-        raise Refused("unimplemented", "not yet")
+        """What would become of a submit. The bundle need not be here."""
+        wanted, loop = _submit(request), self._core.loop
+        found = foresee(self._core.state, loop.rules, self._core.now(), wanted, _new_root_id)
+        return pb.PlanJobReply(tasks=[prospect_message(*one) for one in found.items()])
 
     def _attempts(self, task_id: TaskId, uid: str) -> tuple[tuple[str, ...], bool]:
         """The attempts to read, and whether nothing will be added to them."""
@@ -143,6 +143,19 @@ class ControllerService:
                 return found, (number, offset), True
             number, offset = number + 1, 0
         return found, (number, offset), True
+
+
+def _submit(request: pb.SubmitJobRequest) -> Submit:
+    """Raises Refused saying what is allowed."""
+    with checked():
+        return Submit(
+            spec=spec_from_proto(request.spec),
+            parent=request.parent,
+            parent_attempt=request.parent_attempt,
+            existing=member(ExistingJob, request.existing or ExistingJob.ERROR, "existing"),
+            request_id=request.request_id,
+            user=request.user,
+        )
 
 
 def _starts(job: Job, prefix: str) -> bool:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from iris_api.jobs import TaskState
+from collections.abc import Sequence
+
+from iris_api.jobs import DEFAULT_PRIORITY, TaskState
 from iris_api.rpc import cluster_pb2 as pb
 from iris_api.rpc.convert import cause_to_proto, entry_to_proto, resources_to_proto
+from iris_controller.prospects import Prospect
 from iris_controller.reasons import Reasons
 from iris_controller.rows import Attempt, Endpoint, Job, Task, Worker
 from iris_controller.state import Index, View
 
-__all__ = ["endpoint_message", "job_status", "run_spec", "worker_status"]
+__all__ = ["endpoint_message", "job_status", "prospect_message", "run_spec", "worker_status"]
 
 
 def job_status(view: View, job: Job, reasons: Reasons, *, with_tasks: bool = False) -> pb.JobStatus:
@@ -26,14 +29,15 @@ def job_status(view: View, job: Job, reasons: Reasons, *, with_tasks: bool = Fal
         task_counts={state: count for state, count in counts.items() if count},
         tasks=[_task_status(view, task, reasons) for task in view.tasks(job)] if with_tasks else (),
         replicas=job.spec.replicas,
+        priority=job.spec.priority or DEFAULT_PRIORITY,
+        user=job.user,
     )
 
 
 def _job_reason(view: View, job: Job, reasons: Reasons) -> str:
-    """That of the first task that waits."""
-    for task in view.tasks(job):
-        if reason := reasons.of(task):
-            return reason
+    """That of one of the tasks that wait."""
+    for task_id in view.walk(Index.TASKS, (job.id, TaskState.PENDING)):
+        return reasons.of(view.get(Task, task_id))
     return ""
 
 
@@ -59,6 +63,28 @@ def _attempt_status(attempt: Attempt) -> pb.AttemptStatus:
         started=attempt.started or 0.0,
         finished=attempt.finished or 0.0,
         cause=cause_to_proto(cause) if cause else None,
+        after=attempt.after,
+    )
+
+
+def prospect_message(prospect: Prospect, indexes: Sequence[int]) -> pb.Prospect:
+    return pb.Prospect(
+        indexes=indexes,
+        state=prospect.state,
+        worker_id=prospect.worker,
+        preempts=prospect.preempts,
+        reason=prospect.reason.why,
+        remedy=prospect.reason.remedy,
+        pools=[
+            pb.PoolProspect(
+                pool=pool.pool,
+                workers=pool.workers,
+                matching=pool.matching,
+                large_enough=pool.large_enough,
+                with_room=pool.with_room,
+            )
+            for pool in prospect.pools
+        ],
     )
 
 
@@ -66,7 +92,7 @@ def worker_status(view: View, worker: Worker, mono: float) -> pb.WorkerStatus:
     return pb.WorkerStatus(
         worker_id=worker.id,
         pool=worker.pool,
-        state="lost" if worker.lost else "healthy",
+        state="lost" if worker.lost else "resting" if worker.rests_until else "healthy",
         total=resources_to_proto(worker.resources),
         used=resources_to_proto(view.used(worker.id)),
         attempts=view.count(Index.HELD, worker.id),

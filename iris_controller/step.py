@@ -12,7 +12,7 @@ from iris_api.ids import new_uid
 from iris_api.jobs import Cause, CauseKind, JobState
 from iris_controller.clock import Now
 from iris_controller.reasons import Reasons
-from iris_controller.rows import Attempt, Endpoint, Job, Row, Task, Worker
+from iris_controller.rows import Attempt, Endpoint, Job, Row, Worker
 from iris_controller.rules import Rules
 from iris_controller.schedule import schedule
 from iris_controller.state import Draft
@@ -44,7 +44,7 @@ def expire_due(draft: Draft, due: Sequence[Due], rules: Rules, now: Now) -> list
     """Carry out what is due."""
     if not due:
         return []
-    reasons = Reasons(draft, rules, now.mono)
+    reasons = Reasons(draft, rules, now)
 
     def command(kind: type[Any], key: str) -> Command:
         return lambda draft, now: _expire(draft, draft.find(kind, key), reasons, rules, now)
@@ -90,4 +90,4 @@ def _isolated(draft: Draft, command: Command, now: Now) -> Outcome:
 
 def _expire(draft: Draft, row: Row | None, reasons: Reasons, rules: Rules, now: Now) -> None:
     if row is not None:
-        expire(draft, row, reasons.of(row) if isinstance(row, Task) else "", rules.grace, now)
+        expire(draft, row, lambda task: reasons.of(task), rules.grace, now)

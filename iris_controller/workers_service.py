@@ -112,7 +112,7 @@ class WorkersService:
         reply = self._answer(report, worker.revision)
         for uid in state.walk(Index.HELD, worker.id):
             attempt = state.get(Attempt, uid)
-            if attempt.kill is not None or attempt.after:
+            if not attempt.desired:
                 continue
             desired = reply.attempts.add(uid=uid)
             if uid not in report.attempts:

@@ -19,6 +19,8 @@ _COMMANDS: Final = {
     "run": ("iris.cli._run:run", "Run a command as a job, stream its output, exit with its status."),
     "jobs": ("iris.cli._jobs:jobs", "List jobs."),
     "job": ("iris.cli._jobs:job", "Show one job, its tasks and why they ended."),
+    "explain": ("iris.cli._explain:explain", "Tell why a job's tasks do not run, and what would help."),
+    "plan": ("iris.cli._explain:plan", "Tell what would become of a job; submit nothing."),
     "logs": ("iris.cli._logs:logs", "Show the output of a job or a task."),
     "stop": ("iris.cli._jobs:stop", "End jobs and all below them."),
     "workers": ("iris.cli._workers:workers", "List workers."),

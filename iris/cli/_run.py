@@ -6,18 +6,17 @@ import signal
 import sys
 import time
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import click
 
 from iris.cli._client import client_for, controller_option
+from iris.cli._spec import job_of, job_options
 from iris.client.certificate import attempt_line, certificate
 from iris.client.job import Job
 from iris.client.status import JobStatus, LogEntry
-from iris_api.errors import InvalidSpec
-from iris_api.ids import TaskId, new_id
-from iris_api.jobs import CauseKind, Entrypoint, EnvironmentSpec, JobState
-from iris_api.resources import ResourceSpec
+from iris_api.ids import TaskId
+from iris_api.jobs import CauseKind, JobState
 
 __all__ = ["run"]
 
@@ -25,17 +24,7 @@ _LOOK: Final = 1.0  # seconds between looks for attempts that have failed
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
-@click.option("--name", help="Name of the job [default: run-<random>].")
-@click.option("--replicas", type=int, default=1, show_default=True, help="Tasks that run the command.")
-@click.option("--cpu", type=float, default=1.0, show_default=True, help="Cores for each task.")
-@click.option("--memory", default="0", help="Memory for each task, such as 2GB [default: none reserved].")
-@click.option(
-    "-e", "--env", multiple=True, metavar="K=V", help="Environment variable of the tasks; repeat for more."
-)
-@click.option(
-    "--retries", type=int, default=0, show_default=True, help="Tries more after a failure of the command."
-)
-@click.option("--timeout", type=float, help="Seconds that the job may run.")
+@job_options
 @click.option(
     "--workspace",
     type=click.Path(path_type=Path, file_okay=False, exists=True),
@@ -45,45 +34,23 @@ _LOOK: Final = 1.0  # seconds between looks for attempts that have failed
 @controller_option
 @click.argument("argv", nargs=-1, type=click.UNPROCESSED, required=True)
 def run(
-    name: str | None,
-    replicas: int,
-    cpu: float,
-    memory: str,
-    env: tuple[str, ...],
-    retries: int,
-    timeout: float | None,
     workspace: Path | None,
     detach: bool,
     controller: str | None,
     config: Path | None,
     argv: tuple[str, ...],
+    **options: Any,
 ) -> None:
     """Run a command as a job: stream its output and exit with its status. Ctrl+C ends the job.
 
     Example: iris run --replicas 2 --cpu 1 --memory 2GB -e MODE=fast -- python train.py
     """
-    client = client_for(controller, config, workspace)
-    job = client.submit(
-        name=name or new_id("run"),
-        entrypoint=Entrypoint.from_command(*argv),
-        resources=ResourceSpec(cpu=cpu, memory=memory),
-        environment=EnvironmentSpec(env_vars=dict(map(_pair, env))),
-        replicas=replicas,
-        max_retries_failure=retries,
-        timeout=timeout,
-    )
+    job = client_for(controller, config, workspace).submit(**job_of(argv, options))
     if detach:
         click.echo(job.job_id)
         return
     click.echo(f"iris: job {job.job_id}", err=True)
-    sys.exit(_watch(job, replicas))
-
-
-def _pair(text: str) -> tuple[str, str]:
-    key, equals, value = text.partition("=")
-    if not equals or not key:
-        raise InvalidSpec(f"-e {text!r} is not allowed: give NAME=VALUE")
-    return key, value
+    sys.exit(_watch(job, options["replicas"]))
 
 
 def _watch(job: Job, replicas: int) -> int:

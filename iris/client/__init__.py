@@ -12,7 +12,15 @@ from iris.client.errors import (
     WaitTimeout,
 )
 from iris.client.job import Job, Task
-from iris.client.status import AttemptStatus, JobStatus, LogEntry, TaskStatus, WorkerStatus
+from iris.client.status import (
+    AttemptStatus,
+    JobStatus,
+    LogEntry,
+    PoolProspect,
+    TaskProspect,
+    TaskStatus,
+    WorkerStatus,
+)
 from iris.client.worker_pool import WorkerPool, WorkerPoolConfig
 
 __all__ = [
@@ -27,7 +35,9 @@ __all__ = [
     "JobNotFound",
     "JobStatus",
     "LogEntry",
+    "PoolProspect",
     "Task",
+    "TaskProspect",
     "TaskStatus",
     "VersionMismatch",
     "WaitTimeout",

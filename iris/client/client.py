@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -9,22 +10,34 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from attrs import evolve
+
 from iris.client.bundle import Workspace, upload
 from iris.client.connection import Connection, connect
 from iris.client.errors import WaitTimeout
 from iris.client.job import Job
-from iris.client.status import JobStatus, WorkerStatus
+from iris.client.specs import job_spec
+from iris.client.status import JobStatus, TaskProspect, WorkerStatus
 from iris_api.credentials import Token
 from iris_api.errors import InvalidSpec, Refused
 from iris_api.ids import JobId, new_uid
 from iris_api.job_info import JobInfo, get_job_info
-from iris_api.jobs import Constraint, Entrypoint, EnvironmentSpec, ExistingJob, JobSpec, JobState
+from iris_api.jobs import (
+    Constraint,
+    CoschedulingConfig,
+    Entrypoint,
+    EnvironmentSpec,
+    ExistingJob,
+    JobSpec,
+    JobState,
+)
 from iris_api.resources import ResourceSpec
 from iris_api.threads import ThreadContainer
 
 if TYPE_CHECKING:
     from iris.cluster.compose import Cluster
     from iris_actor.resolvers.cluster import ClusterResolver
+    from iris_api.rpc import cluster_pb2 as pb
 
 __all__ = ["IrisClient"]
 
@@ -100,9 +113,12 @@ class IrisClient:
         replicas: int = 1,
         ports: Sequence[str] = (),
         constraints: Iterable[Constraint] = (),
+        coscheduling: CoschedulingConfig | None = None,
+        priority: int | None = None,
         max_retries_failure: int = 0,
         max_retries_preemption: int = 100,
         max_task_failures: int = 0,
+        refill_after: float | None = None,
         timeout: float | None = None,
         scheduling_timeout: float | None = None,
         existing: ExistingJob | str = ExistingJob.ERROR,
@@ -110,35 +126,51 @@ class IrisClient:
         """Submit a job; durable when this returns. Inside a job it becomes that job's child.
 
         `replicas` tasks run the entrypoint. `ports` are names: each task finds the allocated number
-        in ``iris_ctx().get_port(name)``. `timeout` counts seconds from the first start of a task,
+        in ``iris_ctx().get_port(name)``. With `coscheduling` they start together or not at all. `priority`
+        is 1 to 100, that of the parent job or else 50; what is higher goes first, and what is lower is
+        ended to make room where there is none. An attempt that ran for `refill_after` seconds gives the
+        task its retries back, as a service needs. `timeout` counts seconds from the first start of a task,
         `scheduling_timeout` those that a task waits for a place. Raises InvalidSpec and
         UnpicklableError before anything is sent, JobExists, and as `Connection.call`.
         """
-        if not isinstance(entrypoint, Entrypoint):
-            raise InvalidSpec(
-                "entrypoint must be made by Entrypoint.from_callable or Entrypoint.from_command"
-            )
-        _check_kind("resources", resources or ResourceSpec(), ResourceSpec)
-        _check_kind("environment", environment or EnvironmentSpec(), EnvironmentSpec)
-        constraints = tuple(constraints)
-        for constraint in constraints:
-            _check_kind("each of constraints", constraint, Constraint)
-        spec = JobSpec(
+        spec = job_spec(
             name=name,
-            entry=entrypoint.entry(),
-            resources=resources or ResourceSpec(),
-            env_vars=(environment or EnvironmentSpec()).env_vars,
-            bundle=self._bundle(),
+            entrypoint=entrypoint,
+            resources=resources,
+            environment=environment,
             replicas=replicas,
-            ports=tuple(ports),
+            ports=ports,
             constraints=constraints,
+            coscheduling=coscheduling,
+            priority=priority,
             max_retries_failure=max_retries_failure,
             max_retries_preemption=max_retries_preemption,
             max_task_failures=max_task_failures,
+            refill_after=refill_after,
             timeout=timeout,
             scheduling_timeout=scheduling_timeout,
         )
-        return Job(self.connection, JobId(self._send(spec, _existing(existing))), name)
+        chosen = _existing(existing)
+        return Job(self.connection, JobId(self._send(evolve(spec, bundle=self._bundle()), chosen)), name)
+
+    def plan(self, *, existing: ExistingJob | str = ExistingJob.ERROR, **job: Any) -> list[TaskProspect]:
+        """What would become of a submit with the same arguments now; submits nothing. Raises as it would."""
+        from iris.client.convert import prospect
+        from iris_api.rpc import cluster_pb2 as pb
+
+        request = self._request(job_spec(**job), _existing(existing))
+        reply = self.connection.call("Controller", "PlanJob", request, pb.PlanJobReply)
+        return [prospect(one) for one in reply.tasks]
+
+    def explain(self, job_id: str) -> list[TaskProspect]:
+        """For the tasks of a job, those that are alike together: why they do not run, and what would make
+        them run. Raises JobNotFound."""
+        from iris.client.convert import prospect
+        from iris_api.rpc import cluster_pb2 as pb
+
+        request = pb.ExplainJobRequest(job_id=job_id)
+        reply = self.connection.call("Controller", "ExplainJob", request, pb.ExplainJobReply)
+        return [prospect(one) for one in reply.tasks]
 
     def job(self, job_id: str) -> Job:
         """A handle on a job that exists; does not ask."""
@@ -217,16 +249,8 @@ class IrisClient:
     def _send(self, spec: JobSpec, existing: ExistingJob, deadline: float = 60.0) -> str:
         """Submit, and where an older job of that name is still stopping, again until it is gone."""
         from iris_api.rpc import cluster_pb2 as pb
-        from iris_api.rpc.convert import spec_to_proto
 
-        parent = self._parent()
-        request = pb.SubmitJobRequest(
-            spec=spec_to_proto(spec),
-            parent=parent.job_id if parent else "",
-            parent_attempt=parent.attempt_uid if parent else "",
-            existing=existing,
-            request_id=new_uid(),
-        )
+        request = self._request(spec, existing)
         until = time.monotonic() + deadline
         trusted = bool(spec.bundle)
         while True:
@@ -246,19 +270,42 @@ class IrisClient:
                     ) from refused
                 time.sleep(0.05)
 
+    def _request(self, spec: JobSpec, existing: ExistingJob) -> pb.SubmitJobRequest:
+        from iris_api.rpc import cluster_pb2 as pb
+        from iris_api.rpc.convert import spec_to_proto
+
+        parent = self._parent()
+        return pb.SubmitJobRequest(
+            spec=spec_to_proto(spec),
+            parent=parent.job_id if parent else "",
+            parent_attempt=parent.attempt_uid if parent else "",
+            existing=existing,
+            request_id=new_uid(),
+            user="" if parent else _user(),
+        )
+
     def _parent(self) -> JobInfo | None:
         info = get_job_info()
         return info if info is not None and info.controller_address == self.address else None
+
+
+def _user() -> str:
+    """Who submits: IRIS_USER, else the name that this system has for its user; empty where it has none."""
+    import getpass
+
+    try:
+        return os.environ.get("IRIS_USER") or getpass.getuser()
+    except (KeyError, OSError):
+        return ""
 
 
 def _caller() -> str:
     info = get_job_info()
     if info is not None:
         return f"task {info.task_id}"
-    import getpass
     import socket
 
-    return f"{getpass.getuser()}@{socket.gethostname()}"
+    return f"{_user()}@{socket.gethostname()}"
 
 
 def _state(value: Any) -> JobState:
@@ -266,11 +313,6 @@ def _state(value: Any) -> JobState:
         return JobState(value)
     except ValueError:
         raise InvalidSpec(f"job state {value!r} is not allowed: give one of {', '.join(JobState)}") from None
-
-
-def _check_kind(what: str, value: object, kind: type) -> None:
-    if not isinstance(value, kind):
-        raise InvalidSpec(f"{what} must be {kind.__name__}, got {type(value).__name__}")
 
 
 def _existing(value: Any) -> ExistingJob:

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import datetime
 
-from iris.client.status import AttemptStatus, JobStatus, LogEntry, TaskStatus, WorkerStatus
+from iris.client.status import (
+    AttemptStatus,
+    JobStatus,
+    LogEntry,
+    PoolProspect,
+    TaskProspect,
+    TaskStatus,
+    WorkerStatus,
+)
 from iris_api.jobs import Cause, JobState, TaskState
 from iris_api.rpc import cluster_pb2 as pb
 from iris_api.rpc.convert import cause_from_proto, resources_from_proto
 
-__all__ = ["job_status", "log_entry", "worker_status"]
+__all__ = ["job_status", "log_entry", "prospect", "worker_status"]
 
 
 def job_status(message: pb.JobStatus) -> JobStatus:
@@ -18,6 +26,8 @@ def job_status(message: pb.JobStatus) -> JobStatus:
         name=message.name,
         state=JobState(message.state),
         replicas=message.replicas,
+        priority=message.priority,
+        user=message.user,
         submitted=message.submitted,
         started=message.started or None,
         finished=message.finished or None,
@@ -40,6 +50,27 @@ def worker_status(message: pb.WorkerStatus) -> WorkerStatus:
         attributes=dict(message.attributes),
         version=message.version,
         advertise_host=message.advertise_host,
+    )
+
+
+def prospect(message: pb.Prospect) -> TaskProspect:
+    return TaskProspect(
+        indexes=tuple(message.indexes),
+        state=TaskState(message.state),
+        worker_id=message.worker_id,
+        preempts=tuple(message.preempts),
+        reason=message.reason,
+        remedy=message.remedy,
+        pools=tuple(
+            PoolProspect(
+                pool=pool.pool,
+                workers=pool.workers,
+                matching=pool.matching,
+                large_enough=pool.large_enough,
+                with_room=pool.with_room,
+            )
+            for pool in message.pools
+        ),
     )
 
 
@@ -69,6 +100,7 @@ def _attempt_status(message: pb.AttemptStatus) -> AttemptStatus:
         started=message.started or None,
         finished=message.finished or None,
         cause=_cause(message),
+        after=tuple(message.after),
     )
 
 

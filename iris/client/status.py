@@ -10,12 +10,12 @@ from attrs import field, frozen
 from iris_api.jobs import Cause, JobState, TaskState
 from iris_api.resources import ResourceSpec
 
-__all__ = ["AttemptStatus", "JobStatus", "LogEntry", "TaskStatus", "WorkerStatus"]
+__all__ = ["AttemptStatus", "JobStatus", "LogEntry", "PoolProspect", "TaskProspect", "TaskStatus", "WorkerStatus"]
 
 
 @frozen(kw_only=True)
 class AttemptStatus:
-    """One try at a task; `number` counts from 0."""
+    """One try at a task; `number` counts from 0. `after`: uids of attempts that must end first."""
 
     uid: str
     number: int
@@ -25,6 +25,7 @@ class AttemptStatus:
     started: float | None = None
     finished: float | None = None
     cause: Cause | None = None
+    after: tuple[str, ...] = ()
 
 
 @frozen(kw_only=True)
@@ -38,6 +39,33 @@ class TaskStatus:
 
 
 @frozen(kw_only=True)
+class PoolProspect:
+    """How many workers a pool has, of these how many meet a job's constraints, of these how many would
+    hold a task when empty, and of these how many take it now."""
+
+    pool: str
+    workers: int
+    matching: int
+    large_enough: int
+    with_room: int
+
+
+@frozen(kw_only=True)
+class TaskProspect:
+    """What becomes of the tasks in `indexes`, which are alike. `worker_id` is where they run, or would be
+    placed now, for which the tasks `preempts` would end. `reason` says why they do not run, `remedy` what
+    would make them; both are empty where nothing is in the way."""
+
+    indexes: tuple[int, ...]
+    state: TaskState
+    worker_id: str = ""
+    preempts: tuple[str, ...] = ()
+    reason: str = ""
+    remedy: str = ""
+    pools: tuple[PoolProspect, ...] = ()
+
+
+@frozen(kw_only=True)
 class JobStatus:
     """`task_counts` by state; `tasks` only where they were asked for."""
 
@@ -45,6 +73,8 @@ class JobStatus:
     name: str
     state: JobState
     replicas: int
+    priority: int
+    user: str
     submitted: float
     started: float | None = None
     finished: float | None = None

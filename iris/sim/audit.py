@@ -110,7 +110,7 @@ def _waits_with_a_reason(world: World) -> None:
     loop = world.loop
     if loop is None:
         return
-    reasons = Reasons(loop.state, loop.rules, loop.clock().mono)
+    reasons = Reasons(loop.state, loop.rules, loop.clock())
     for task in loop.state.rows(Task):
         if task.state is TaskState.PENDING and not reasons.of(task):
             world.checks.fail("a reason", f"task {task.id} waits for no reason")

@@ -271,20 +271,18 @@ class Prospect(_message.Message):
     def __init__(self, indexes: _Optional[_Iterable[int]] = ..., state: _Optional[str] = ..., worker_id: _Optional[str] = ..., preempts: _Optional[_Iterable[str]] = ..., reason: _Optional[str] = ..., remedy: _Optional[str] = ..., pools: _Optional[_Iterable[_Union[PoolProspect, _Mapping]]] = ...) -> None: ...
 
 class PoolProspect(_message.Message):
-    __slots__ = ("pool", "workers", "matching", "large_enough", "with_room", "obstacle")
+    __slots__ = ("pool", "workers", "matching", "large_enough", "with_room")
     POOL_FIELD_NUMBER: _ClassVar[int]
     WORKERS_FIELD_NUMBER: _ClassVar[int]
     MATCHING_FIELD_NUMBER: _ClassVar[int]
     LARGE_ENOUGH_FIELD_NUMBER: _ClassVar[int]
     WITH_ROOM_FIELD_NUMBER: _ClassVar[int]
-    OBSTACLE_FIELD_NUMBER: _ClassVar[int]
     pool: str
     workers: int
     matching: int
     large_enough: int
     with_room: int
-    obstacle: str
-    def __init__(self, pool: _Optional[str] = ..., workers: _Optional[int] = ..., matching: _Optional[int] = ..., large_enough: _Optional[int] = ..., with_room: _Optional[int] = ..., obstacle: _Optional[str] = ...) -> None: ...
+    def __init__(self, pool: _Optional[str] = ..., workers: _Optional[int] = ..., matching: _Optional[int] = ..., large_enough: _Optional[int] = ..., with_room: _Optional[int] = ...) -> None: ...
 
 class ExplainJobRequest(_message.Message):
     __slots__ = ("job_id",)

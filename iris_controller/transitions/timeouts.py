@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from attrs import evolve
 
 from iris_api.jobs import Cause, CauseKind, JobState, TaskState
@@ -28,7 +30,7 @@ def deadline_of(row: Row, grace: float) -> float | None:
     return row.expires if isinstance(row, Endpoint) else None
 
 
-def expire(draft: Draft, row: Row, waits_for: str, grace: float, now: Now) -> None:
+def expire(draft: Draft, row: Row, waits_for: Callable[[Task], str], grace: float, now: Now) -> None:
     """Carry out what is due for a row. `waits_for`: why a task has no place."""
     due = deadline_of(row, grace)
     if due is None or due > now.mono:
@@ -60,10 +62,10 @@ def _job_timeout(draft: Draft, job: Job, now: Now) -> None:
     jobs.doom(draft, job, JobState.FAILED, cause, cause, now)
 
 
-def _task_due(draft: Draft, task: Task, waits_for: str, now: Now) -> None:
+def _task_due(draft: Draft, task: Task, waits_for: Callable[[Task], str], now: Now) -> None:
     if task.expires is not None and task.expires <= now.mono:
         limit = draft.get(Job, task.job).spec.scheduling_timeout
-        message = f"no place was found within {limit:g} s: {waits_for}"
+        message = f"no place was found within {limit:g} s: {waits_for(task)}"
         cause = Cause(kind=CauseKind.UNSCHEDULABLE, message=message)
         jobs.end_task(draft, task, TaskState.UNSCHEDULABLE, cause, now)
     else:

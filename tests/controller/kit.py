@@ -144,13 +144,13 @@ class Cluster:
 
     def desired(self, worker_id: str) -> list[str]:
         held = self.state.ids(Index.HELD, worker_id)
-        return [uid for uid in held if self.state.get(Attempt, uid).kill is None]
+        return [uid for uid in held if self.state.get(Attempt, uid).desired]
 
     def end(self, task_id: str, exit: Exit = OK, **seen: Any) -> None:
         """The live attempt of a task ends, and its worker reports that."""
         attempt = self.attempt(task_id)
         worker = self.workers[attempt.worker]
-        worker.has[attempt.uid] = Observed(state=TaskState.RUNNING, exit=exit, started=1.0, **seen)
+        worker.has[attempt.uid] = Observed(state=TaskState.RUNNING, exit=exit, **({"started": 1.0} | seen))
         self.report(worker.id)
 
     def terminate(self, *job_ids: str, by: str = "me") -> Any:
@@ -180,7 +180,7 @@ class Cluster:
         return [self.job(job_id).state for job_id in job_ids]
 
     def reason(self, task_id: str) -> str:
-        return Reasons(self.state, self.rules, self.clock.now()).of(self.task(task_id))
+        return Reasons(self.state, self.rules, self.now()).of(self.task(task_id))
 
     def _make_id(self, name: str) -> str:
         return f"{name}-{next(self._ids)}"
