@@ -15,7 +15,14 @@ from iris_api._config.select import Selected, Selection, load_selection, select
 from iris_api._config.state import StateConfig
 from iris_api._config.structure import structure_table
 from iris_api._config.toml import to_toml
-from iris_api._config.values import ClusterConfig, Config, ControllerConfig, PluginTable, PoolConfig
+from iris_api._config.values import (
+    ClusterConfig,
+    Config,
+    ControllerConfig,
+    PluginTable,
+    PoolConfig,
+    QuotaConfig,
+)
 
 __all__ = [
     "BoundPool",
@@ -24,6 +31,7 @@ __all__ = [
     "ControllerConfig",
     "PluginTable",
     "PoolConfig",
+    "QuotaConfig",
     "Selected",
     "Selection",
     "StateConfig",

@@ -92,6 +92,7 @@ def _effective(found: Config, selection: Selection) -> dict[str, Any]:
             **{name: _unselected(table) for name, table in unused.items()},
         },
         "pools": {name: _pool(pool) for name, pool in found.pools.items()},
+        "quotas": {name: _plain(quota) for name, quota in found.quotas.items()},
         "transport": _selected(selection.transport),
         "resolver": _selected(selection.resolver),
     }

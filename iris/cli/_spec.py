@@ -45,9 +45,7 @@ _OPTIONS: Final = (
         help="What a worker's attribute must be, such as 'zone EQ a' or 'kind IN x,y'; repeat for more.",
     ),
     click.option("--gang", is_flag=True, help="Start all tasks together or none."),
-    click.option(
-        "--group-by", metavar="KEY", help="As --gang, on workers with the same value of KEY: slice."
-    ),
+    click.option("--group-by", metavar="KEY", help="As --gang, on workers alike in KEY, such as slice."),
     click.option(
         "--priority",
         type=int,
@@ -59,7 +57,7 @@ _OPTIONS: Final = (
     click.option(
         "--refill-after",
         type=float,
-        help="Seconds that a task must run to get its retries back: for services.",
+        help="Seconds of a run that give a task its retries back.",
     ),
     click.option("--timeout", type=float, help="Seconds that the job may run."),
     click.option("--scheduling-timeout", type=float, help="Seconds that a task may wait for a place."),

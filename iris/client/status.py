@@ -10,7 +10,15 @@ from attrs import field, frozen
 from iris_api.jobs import Cause, JobState, TaskState
 from iris_api.resources import ResourceSpec
 
-__all__ = ["AttemptStatus", "JobStatus", "LogEntry", "PoolProspect", "TaskProspect", "TaskStatus", "WorkerStatus"]
+__all__ = [
+    "AttemptStatus",
+    "JobStatus",
+    "LogEntry",
+    "PoolProspect",
+    "TaskProspect",
+    "TaskStatus",
+    "WorkerStatus",
+]
 
 
 @frozen(kw_only=True)

@@ -130,13 +130,17 @@ class Cluster:
     def _start_controller(self) -> None:
         from iris_controller.controller import Controller, ControllerConfig
         from iris_controller.rows import PoolSpec
-        from iris_controller.rules import Rules
+        from iris_controller.rules import Quota, Rules
 
         listen = self._config.controller
         pools = tuple(
             PoolSpec(name=name, resources=pool.resources, max=pool.max * pool.size)
             for name, pool in self._config.pools.items()
         )
+        quotas = {
+            user: Quota(running=quota.running, pending=quota.pending)
+            for user, quota in self._config.quotas.items()
+        }
         controller: Controller = Controller(
             ControllerConfig(
                 cluster=self._config.cluster.name,
@@ -146,7 +150,7 @@ class Cluster:
                 database=listen.state.database if self._state is not None else "",
                 retention=_retention(listen.state),
                 token=self.token,
-                rules=Rules(pools=pools, grace=listen.worker_grace),
+                rules=Rules(pools=pools, quotas=quotas, grace=listen.worker_grace),
                 absence=listen.absence,
             ),
             threads=self._threads.child("controller"),

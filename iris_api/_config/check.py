@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from iris_api._config.paths import join
 from iris_api._config.state import check_state
-from iris_api._config.values import Config, ControllerConfig, PoolConfig
+from iris_api._config.values import Config, ControllerConfig, PoolConfig, QuotaConfig
 from iris_api.errors import InvalidSpec
 from iris_api.ids import check_label
 
@@ -31,6 +31,14 @@ def check(config: Config) -> Iterator[str]:
     for name, pool in config.pools.items():
         yield from _label(name, join("pools", name), "pool name")
         yield from _numbers(pool, join("pools", name))
+    for name, quota in config.quotas.items():
+        yield from _quota(quota, join("quotas", name))
+
+
+def _quota(quota: QuotaConfig, path: str) -> Iterator[str]:
+    for key, value in (("running", quota.running), ("pending", quota.pending)):
+        if value is not None and value < 0:
+            yield f"{path}.{key}: expected 0 or more, got {value}"
 
 
 def without_secrets(table: Any, path: str, problems: list[str]) -> Any:

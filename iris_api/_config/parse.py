@@ -24,6 +24,7 @@ from iris_api._config.values import (
     ControllerConfig,
     PluginTable,
     PoolConfig,
+    QuotaConfig,
 )
 from iris_api.errors import ConfigError
 
@@ -31,7 +32,7 @@ __all__ = ["Draft", "find_config", "load_config", "parse_config", "read_draft"]
 
 T = TypeVar("T")
 _FILE: Final = "iris.toml"
-_SECTIONS: Final = ["cluster", "controller", "platforms", "pools", "transport", "resolver"]
+_SECTIONS: Final = ["cluster", "controller", "platforms", "pools", "quotas", "transport", "resolver"]
 
 
 def find_config(path: Path | str | None = None) -> Path | None:
@@ -133,6 +134,7 @@ def _sections(raw: dict[str, Any], problems: list[str]) -> Config:
         controller=section("controller", partial(structure_table, ControllerConfig), default.controller),
         platforms=_each(raw, "platforms", _plugin_table, problems),
         pools=_each(raw, "pools", _pool, problems) or default.pools,
+        quotas=_each(raw, "quotas", partial(structure_table, QuotaConfig), problems),
         transport=section("transport", partial(_plugin_table, default=DEFAULT_TRANSPORT), default.transport),
         resolver=section("resolver", partial(_plugin_table, default=DEFAULT_RESOLVER), default.resolver),
     )

@@ -11,7 +11,7 @@ from attrs import Factory, field, frozen
 from iris_api._config.state import StateConfig, state_of
 from iris_api.resources import ResourceSpec
 
-__all__ = ["ClusterConfig", "Config", "ControllerConfig", "PluginTable", "PoolConfig"]
+__all__ = ["ClusterConfig", "Config", "ControllerConfig", "PluginTable", "PoolConfig", "QuotaConfig"]
 
 DEFAULT_TRANSPORT: Final = "http"
 DEFAULT_RESOLVER: Final = "cluster"
@@ -71,6 +71,15 @@ class PoolConfig:
 
 
 @frozen(kw_only=True)
+class QuotaConfig:
+    """``[quotas.<user>]``, and ``[quotas.default]`` for all others: how many tasks may run, and how many
+    may wait for a place; absent: any number."""
+
+    running: int | None = None
+    pending: int | None = None
+
+
+@frozen(kw_only=True)
 class Config:
     """A whole configuration. `Config()` is that of an absent file: a working cluster on this machine.
     `source` is the file it was read from."""
@@ -81,6 +90,7 @@ class Config:
     pools: Mapping[str, PoolConfig] = field(
         factory=lambda: {"default": PoolConfig(runtime=DEFAULT_RUNTIME)},
     )
+    quotas: Mapping[str, QuotaConfig] = field(factory=dict)
     transport: PluginTable = PluginTable(DEFAULT_TRANSPORT)
     resolver: PluginTable = PluginTable(DEFAULT_RESOLVER)
     source: Path | None = None

@@ -7,7 +7,15 @@ from typing import Any
 import attrs
 import pytest
 
-from iris_api.config import ClusterConfig, Config, ControllerConfig, PoolConfig, StateConfig, parse_config
+from iris_api.config import (
+    ClusterConfig,
+    Config,
+    ControllerConfig,
+    PoolConfig,
+    QuotaConfig,
+    StateConfig,
+    parse_config,
+)
 from iris_api.resources import ResourceSpec, parse_memory
 
 PAGE = Path(__file__).parents[2].joinpath("docs", "config.md").read_text()
@@ -17,6 +25,7 @@ TABLES = {
     "controller.state": StateConfig,
     "pools.<name>": PoolConfig,
     "pools.<name>.resources": ResourceSpec,
+    "quotas.<user>": QuotaConfig,
 }
 KEYS = [f"{path}.{field.name}" for path, cls in TABLES.items() for field in attrs.fields(cls)]
 
@@ -28,7 +37,14 @@ def test_every_key_is_in_the_reference(key: str) -> None:
 
 def test_every_key_of_the_reference_exists() -> None:
     documented = set(re.findall(r"^\| `([a-z_.<>]+)` \|", PAGE, re.MULTILINE))
-    others = {"platforms.<name>", "pools.<name>", "platforms.<name>.kind", "transport.kind", "resolver.kind"}
+    others = {
+        "platforms.<name>",
+        "pools.<name>",
+        "quotas.<user>",
+        "platforms.<name>.kind",
+        "transport.kind",
+        "resolver.kind",
+    }
     assert documented == {*KEYS, *others}
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import attrs
 import pytest
 
-from iris_api.config import ClusterConfig, Config, ControllerConfig, PoolConfig, StateConfig
+from iris_api.config import ClusterConfig, Config, ControllerConfig, PoolConfig, QuotaConfig, StateConfig
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ["iris", "iris_api", "iris_actor", "iris_controller", "iris_worker"]
@@ -18,7 +18,7 @@ NOT_USE = (
     "iris_api/_config/values.py",
     "iris/cli/_config.py",
 )
-CLASSES = [Config, ClusterConfig, ControllerConfig, PoolConfig, StateConfig]
+CLASSES = [Config, ClusterConfig, ControllerConfig, PoolConfig, QuotaConfig, StateConfig]
 
 
 def _attributes_read() -> set[str]:

@@ -388,3 +388,21 @@ transport.token = "x"
         "pools.c", "transport.token",
     }  # fmt: skip
     assert all(line.startswith(f"{file}: ") for line in str(caught.value).splitlines())
+
+
+def test_quotas_are_by_user() -> None:
+    quotas = parse_config("[quotas.default]\nrunning = 10\n[quotas.ann]\npending = 5\n").quotas
+    assert (quotas["default"].running, quotas["default"].pending) == (10, None)
+    assert (quotas["ann"].running, quotas["ann"].pending) == (None, 5)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("[quotas.ann]\nrunning = -1", "quotas.ann.running: expected 0 or more, got -1"),
+        ("[quotas.ann]\nrunning = 1.5", "quotas.ann.running: expected a whole number, got 1.5"),
+        ("[quotas.ann]\nmax = 1", "quotas.ann.max: unknown key; known here: running, pending"),
+    ],
+)
+def test_a_bad_quota_is_refused(text: str, problem: str) -> None:
+    assert _problems(text) == (problem,)
