@@ -100,7 +100,7 @@ class AttemptRun:
             sandbox = self._start(self)
         except BadBundle as error:
             return Exit(kind=ExitKind.ENVIRONMENT, message=str(error))
-        except IrisError as error:
+        except (IrisError, OSError) as error:
             return Exit(kind=ExitKind.ENVIRONMENT, message=f"it could not be started: {error}")
         return self._follow(sandbox)
 

@@ -12,6 +12,19 @@ EXIT = "exit"  # "<key> <value>\n" each; there once all of the attempt is gone
 CALL = "call"  # "<python version>\n<pickle>"
 TOKEN = "token"  # noqa: S105  a file name
 LOG = "supervisor.log"
+RESERVE = "reserve"  # room made before the attempt starts, for what must be told on a full disk
+PAGE = 4096  # bytes of it that one such file takes
+PAGES = 4
+
+
+def write_surely(path: str, data: bytes) -> None:
+    """As `write_atomically`, on a full disk in the room that was reserved."""
+    try:
+        write_atomically(path, data)
+    except OSError:
+        reserve = os.path.join(os.path.dirname(path), RESERVE)  # noqa: PTH118, PTH120
+        os.truncate(reserve, os.stat(reserve).st_size - PAGE)  # noqa: PTH116
+        write_atomically(path, data)
 
 
 def write_atomically(path: str, data: bytes) -> None:

@@ -22,6 +22,7 @@ class Spool:
         self._tail: list[tuple[bytes, int]] = []
         self._held = 0  # bytes in the tail
         self._dropped = 0
+        self._torn = b""  # the rest of a record that is in the file in part
 
     def add(self, source: bytes, lines: list[bytes]) -> None:
         head = b"%d %s " % (time.time_ns() // 1000, source)
@@ -61,12 +62,23 @@ class Spool:
         self._write(b"%d e [iris: %s]\n" % (time.time_ns() // 1000, text))
 
     def _write(self, data: bytes) -> None:
+        data = left = self._torn + data
         try:
-            while data:
-                data = data[os.write(self._fd, data) :]
+            while left:
+                left = left[os.write(self._fd, left) :]
         except OSError:  # the disk is full: go on as if over the limit, the task is not to stop for that
             self._full = True
+        self._keep_torn(data, left)
         self._poke()
+
+    def _keep_torn(self, data: bytes, left: bytes) -> None:
+        """Of what could not be written, the rest of a record that has begun goes before any other; the
+        records after it are dropped."""
+        written = len(data) - len(left)
+        begun = data[written - 1 : written] != b"\n" if written else bool(self._torn)
+        end = left.find(b"\n") + 1 if begun else 0
+        self._torn = left[:end]
+        self._dropped += left.count(b"\n", end)
 
     def _poke(self) -> None:
         try:

@@ -76,7 +76,7 @@ class Task:
             os.execvpe(launch.argv[0], launch.argv, launch.env)  # noqa: S606  that is the task
         except OSError as error:
             message = b"cannot run %s: %s" % (what, (error.strerror or "it cannot be started").encode())
-            files.write_atomically(f"{self._folder}/{files.NOTE}", kind + b"\n" + message)
+            files.write_surely(f"{self._folder}/{files.NOTE}", kind + b"\n" + message)
             os.write(2, b"iris: " + message + b"\n")
 
 
@@ -209,7 +209,7 @@ class Supervisor:
             "why": self._why,
         }
         text = "".join(f"{key} {value}\n" for key, value in record.items())
-        files.write_atomically(f"{self._folder}/{files.EXIT}", text.encode())
+        files.write_surely(f"{self._folder}/{files.EXIT}", text.encode())
 
     def _kill_descendants(self) -> int:
         """Kill all that is below, whatever session it is in: orphans become children of this process,
@@ -239,7 +239,7 @@ def main(folder: str) -> None:
     with open(path, "rb") as file:  # noqa: PTH123
         launch = Launch(file.read())
     owner = f"{os.getpid()} {files.start_time('self')}"
-    files.write_atomically(f"{folder}/{files.OWNER}", owner.encode())
+    files.write_surely(f"{folder}/{files.OWNER}", owner.encode())
     os.unlink(path)  # noqa: PTH108  raises if a later worker has given this attempt up
     parent = os.getppid()
     task = Task(folder, launch, libc)

@@ -94,6 +94,7 @@ class Folder:
         self.path.mkdir(mode=0o700, parents=True)
         os.mkfifo(self.path / files.CONTROL, 0o600)
         os.mkfifo(self.path / files.WAKE, 0o600)
+        (self.path / files.RESERVE).write_bytes(bytes(files.PAGES * files.PAGE))
         if call:
             self._write(files.CALL, python.encode() + b"\n" + call)
         if token is not None:

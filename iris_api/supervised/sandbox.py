@@ -6,6 +6,7 @@ import contextlib
 import logging
 import os
 import select
+import signal
 import threading
 from collections.abc import Callable
 
@@ -61,6 +62,9 @@ class SupervisedSandbox(Sandbox):
             if self._exit is None and self._control >= 0:
                 self._stop_ordered = True
                 self._tell(f"stop {max(0.0, grace):f}")
+                if self._pidfd is not None:  # a supervisor that stands still would never hear of it
+                    with contextlib.suppress(ProcessLookupError):
+                        signal.pidfd_send_signal(self._pidfd, signal.SIGCONT)
 
     def stats(self) -> Stats | None:
         return None if self._ended.is_set() else usage(self._pid)
@@ -107,23 +111,27 @@ class SupervisedSandbox(Sandbox):
         self._ended.set()
 
     def _collect(self) -> Exit:
-        self._reap()
+        how = self._reap()
         end = self._folder.exit()
         if end is None:
             kill_attempt(self._folder.path, self._pid if self._pidfd is not None else 0)
         while self._read():
             continue
         self._folder.drop_secrets()
-        return end or self._lost()
+        return end or self._lost(how)
 
-    def _reap(self) -> None:
+    def _reap(self) -> str:
+        """How the supervisor has ended, as far as this process can know."""
         if self._pidfd is not None:
             with contextlib.suppress(ChildProcessError):  # the child of an earlier worker
-                os.waitid(os.P_PIDFD, self._pidfd, os.WEXITED)
+                found = os.waitid(os.P_PIDFD, self._pidfd, os.WEXITED)
+                if found is not None:
+                    return "failed" if found.si_code == os.CLD_EXITED else "was killed"
+        return "was killed or failed"
 
-    def _lost(self) -> Exit:
+    def _lost(self, how: str) -> Exit:
         why = self._folder.complaint()
-        message = "its supervisor was killed" + (f" or failed: {why}" if why else "")
+        message = f"its supervisor {how}" + (f": {why}" if why else "")
         return Exit(kind=ExitKind.UNKNOWN, message=message, stopped=self._stop_ordered)
 
     def _close(self) -> None:
