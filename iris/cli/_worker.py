@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
+import socket
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import click
 
 from iris.cli._client import client_for, controller_option
 from iris.cli._up import catch_signals
-from iris_api.errors import ConfigError
+from iris_api.errors import ConfigError, InvalidSpec
 
 __all__ = ["worker"]
 
@@ -24,9 +26,19 @@ __all__ = ["worker"]
     type=click.Path(path_type=Path, file_okay=False),
     help="Where it keeps what runs [default: worker-<id> in the state directory].",
 )
+@click.option(
+    "--advertise-host",
+    metavar="HOST",
+    help="Where others reach what its tasks listen on [default: its address towards the controller].",
+)
 @controller_option
 def worker(
-    pool: str, worker_id: str | None, directory: Path | None, controller: str | None, config: Path | None
+    pool: str,
+    worker_id: str | None,
+    directory: Path | None,
+    advertise_host: str | None,
+    controller: str | None,
+    config: Path | None,
 ) -> None:
     """Run a worker in the foreground. Ctrl+C or SIGTERM ends it, with every task of it.
 
@@ -53,9 +65,24 @@ def worker(
         directory=directory or loaded.controller.state.directory / f"worker-{identity}",
         survives=worker_id is not None,
         threads=get_thread_registry().container.child("worker"),
+        advertise_host=advertise_host or _own_address(connection.address),
     )
     host.run(WorkerSpec(worker_id=identity, pool=pool, slice_id=identity))
     click.echo(f"Worker {identity} of pool {pool} serves {connection.address}. Ctrl+C ends it.")
     wait_for_signal()
     click.echo("Ending tasks ...")
     host.stop()
+
+
+def _own_address(controller: str) -> str:
+    """This machine's address on the way to the controller. Nothing is sent."""
+    parts = urlsplit(controller)
+    try:
+        found = socket.getaddrinfo(parts.hostname, parts.port, type=socket.SOCK_DGRAM)
+        family, kind, _, _, target = found[0]
+        with socket.socket(family, kind) as probe:
+            probe.connect(target)
+            return str(probe.getsockname()[0])
+    except OSError as error:
+        text = f"the way to {controller} is not known: {error}; give --advertise-host"
+        raise InvalidSpec(text) from error

@@ -60,10 +60,12 @@ class WorkerHost:
         survives: bool,
         threads: ThreadContainer,
         cluster: str = "",
+        advertise_host: str = "127.0.0.1",
     ) -> None:
         """`survives`: a later process on `directory` will look after what workers of this one left.
-        `cluster`: of the controller; empty: the first that answers."""
-        self._cluster = cluster
+        `cluster`: of the controller; empty: the first that answers. `advertise_host`: where others reach
+        what tasks listen on."""
+        self._cluster, self._advertise_host = cluster, advertise_host
         self._survives = survives
         self._config, self._selection = config, selection
         self._controller, self._token = controller, token
@@ -100,6 +102,7 @@ class WorkerHost:
             resources=pool.resources,
             attributes={"pool": spec.pool, "slice": spec.slice_id, "slice_index": str(spec.index)},
             directory=self._directory / spec.worker_id,
+            advertise_host=self._advertise_host,
             transport=self._config.transport.kind,
             default_env=_import_path(),
             worker_grace=self._config.controller.worker_grace,

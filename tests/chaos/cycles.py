@@ -18,7 +18,6 @@ from tests.chaos.launch import Order, argv_with
 from tests.chaos.points import POINTS
 from tests.chaos.traffic import Traffic
 from tests.chaos.workload import Folder, keeper, server
-from tests.rigs.remains import processes_of
 from tests.rigs.site import Site
 
 __all__ = ["Death", "Outcome", "deaths", "run"]
@@ -187,12 +186,7 @@ def _check_untouched(job: Job, journal: Journal) -> None:
 
 
 def _nothing_left(site: Site, journal: Journal) -> None:
-    def left() -> list[str]:
-        processes = [str(seen) for seen in processes_of(site.directory, site.address)]
-        folders = [str(path) for paths in site.attempt_folders().values() for path in paths]
-        return [*processes, *folders, *(f"{site.temporary}/{name}" for name in site.left_in_temporary())]
-
     try:
-        wait_for_condition(lambda: not left(), SOON)
+        wait_for_condition(lambda: not site.left(), SOON)
     except TimeoutError:
-        journal.fault(f"P6: after the orderly end there is {left()}")
+        journal.fault(f"P6: after the orderly end there is {site.left()}")

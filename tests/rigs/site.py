@@ -12,6 +12,7 @@ from pathlib import Path
 from iris.client import IrisClient
 from iris_api.testing import wait_for_condition
 from tests.rigs.program import Program, iris
+from tests.rigs.remains import processes_of
 
 __all__ = ["Site", "free_port"]
 
@@ -27,7 +28,7 @@ def free_port(host: str = "127.0.0.1") -> int:
 
 
 class Site:
-    """A configuration, and the programs that run on it. `extra` is added to the file."""
+    """A configuration, and the programs that run on it. `settings` are lines of its table [controller]."""
 
     def __init__(
         self,
@@ -36,7 +37,7 @@ class Site:
         own_workers: int = 1,
         host: str = "127.0.0.1",
         port: int = 0,
-        extra: str = "",
+        settings: str = "",
     ) -> None:
         """`own_workers`: workers in the process of the controller itself."""
         self.directory = directory
@@ -48,8 +49,8 @@ class Site:
         self.address = f"http://{host}:{self.port}"
         self.config = directory / "iris.toml"
         self.config.write_text(
-            f'[controller]\nlisten = "{host}:{self.port}"\nstate = "{self.state}"\n'
-            f'[pools.default]\nplatform = "local"\nruntime = "process"\nmin = {own_workers}\nmax = 4\n{extra}'
+            f'[controller]\nlisten = "{host}:{self.port}"\nstate = "{self.state}"\n{settings}\n'
+            f'[pools.default]\nplatform = "local"\nruntime = "process"\nmin = {own_workers}\nmax = 4\n'
         )
         self._programs: list[Program] = []
 
@@ -62,16 +63,13 @@ class Site:
         return iris("up", "--config", str(self.config))
 
     def worker_argv(self, worker_id: str, address: str = "") -> list[str]:
-        where = (
-            "--controller",
-            address or self.address,
-            "--directory",
-            str(self.worker_directory(worker_id)),
-        )
+        where = ("--controller", address or self.address, "--directory", str(self.workers))
         return iris("worker", "--config", str(self.config), "--id", worker_id, *where)
 
-    def worker_directory(self, worker_id: str) -> Path:
-        return self.directory / "workers" / worker_id
+    @property
+    def workers(self) -> Path:
+        """What workers keep, each below its id."""
+        return self.directory / "workers"
 
     def program(self, name: str, within: Sequence[str] = (), env: Mapping[str, str] | None = None) -> Program:
         """One that `running` ends."""
@@ -127,11 +125,14 @@ class Site:
     def attempt_folders(self) -> dict[str, list[Path]]:
         """What is on the disk of attempts, by their uid."""
         found: dict[str, list[Path]] = {}
-        for top in (self.directory / "workers", self.state / "workers"):
+        for top in (self.workers, self.state / "workers"):
             for what in ("attempts", "sandboxes"):
                 for path in top.glob(f"*/{what}/*"):
                     found.setdefault(path.name.lstrip("."), []).append(path)
         return found
 
-    def left_in_temporary(self) -> list[str]:
-        return sorted(path.name for path in self.temporary.iterdir())
+    def left(self) -> list[str]:
+        """Processes, directories of attempts and temporary files that are there."""
+        processes = [str(seen) for seen in processes_of(self.directory, self.address)]
+        folders = [str(path) for paths in self.attempt_folders().values() for path in paths]
+        return [*processes, *folders, *map(str, self.temporary.iterdir())]
