@@ -8,6 +8,7 @@ from random import Random
 import pytest
 
 from iris_api.threads import ThreadContainer
+from tests.chaos.conftest import WHOLE
 from tests.chaos.cycles import Outcome, deaths, run
 from tests.chaos.points import POINTS
 
@@ -27,6 +28,7 @@ def _check(outcome: Outcome) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(WHOLE, reason="the whole run has all of it")
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize("together", [False, True], ids=["apart", "together"])
 def test_a_sample_of_cycles(together: bool, seed: str, tmp_path: Path, threads: ThreadContainer) -> None:

@@ -104,7 +104,7 @@ def full_workers(disk: SmallDisk, tmp_path: Path) -> Iterator[Trio]:
         yield made
 
 
-@pytest.mark.parametrize("workspace", [False, True])
+@pytest.mark.parametrize("workspace", [False, pytest.param(True, marks=pytest.mark.chaos)])
 def test_a_workers_disk_is_full(full_workers: Trio, disk: SmallDisk, workspace: bool) -> None:
     """An attempt that cannot be made there says so, whatever there is still room for, and costs the
     platform; the worker goes on."""

@@ -32,6 +32,7 @@ def worker(site: Site, controller: Program) -> Program:
     return program
 
 
+@pytest.mark.chaos
 def test_a_name_is_resolved_through_a_restart(
     site: Site, controller: Program, threads: ThreadContainer
 ) -> None:
@@ -46,6 +47,7 @@ def test_a_name_is_resolved_through_a_restart(
     controller.stop()
 
 
+@pytest.mark.chaos
 def test_a_name_that_nobody_can_tell(site: Site, controller: Program) -> None:
     """The wait for an absent controller ends, with the reason."""
     resolver = site.client().resolver("root")
@@ -56,7 +58,8 @@ def test_a_name_that_nobody_can_tell(site: Site, controller: Program) -> None:
     assert time.monotonic() - began < 2.0
 
 
-@pytest.mark.parametrize("fault", ["killed", "suspended"])
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", [pytest.param("killed", marks=pytest.mark.chaos), "suspended"])
 def test_actor_calls_go_on_without_a_controller(
     site: Site, controller: Program, worker: Program, tmp_path: Path, fault: str
 ) -> None:

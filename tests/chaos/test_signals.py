@@ -45,6 +45,7 @@ def test_the_controller_stands_still(cluster: Trio, seconds: float) -> None:
     cluster.end()
 
 
+@pytest.mark.chaos
 def test_a_worker_stands_still_for_a_moment(cluster: Trio) -> None:
     """Nothing happens."""
     job = cluster.counting(worker="one")
