@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from iris.client.errors import AccessDenied, ControllerUnreachable, JobExists, JobNotFound, VersionMismatch
 from iris_api.credentials import Token, cluster_token
 from iris_api.errors import InvalidSpec, IrisError, Refused, TransportError
+from iris_api.job_info import get_job_info
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message
@@ -78,8 +79,9 @@ class Connection:
         """What `ask`, which may be repeated, brings from the controller.
 
         What got no answer (TransportError) is tried again: for FIRST_CONTACT seconds where nobody has
-        ever answered, else for GAP seconds, and not after `deadline`. Raises ControllerUnreachable
-        then, and the errors of iris.client.errors for what the controller refuses.
+        ever answered, and this is no task of that controller's, else for GAP seconds, and not after
+        `deadline`. Raises ControllerUnreachable then, and the errors of iris.client.errors for what the
+        controller refuses.
         """
         if self.ended:
             raise ControllerUnreachable(f"the cluster at {self.address} was shut down")
@@ -92,7 +94,7 @@ class Connection:
             except TransportError as error:
                 waited = time.monotonic() - began
                 pause = _BACKOFF[min(attempt, len(_BACKOFF) - 1)]
-                patience = GAP if self._answered else FIRST_CONTACT
+                patience = GAP if self._answered or _is_own(self.address) else FIRST_CONTACT
                 if deadline is not None:
                     patience = min(patience, deadline - began)
                 if waited + pause > patience:
@@ -122,6 +124,12 @@ class Connection:
             if self._rpc is not None:
                 self._rpc.close()
                 self._rpc = None
+
+
+def _is_own(address: str) -> bool:
+    """Whether this code runs in a task which that controller has started: so it is no mistyped one."""
+    info = get_job_info()
+    return info is not None and info.controller_address == address
 
 
 def _as_known(refused: Refused) -> IrisError:

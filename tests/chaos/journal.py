@@ -20,6 +20,7 @@ from tests.rigs.site import Site
 __all__ = ["Away", "Journal"]
 
 SOON = 5.0  # seconds within which what has ended is gone
+_LONGEST = 1500  # characters of a fault
 _SLACK = 1.0  # seconds for a look itself
 _PLATFORM = (CauseKind.WORKER_LOST, CauseKind.KILLED_OUTSIDE, CauseKind.ENVIRONMENT)
 
@@ -72,6 +73,7 @@ class Journal:
             self._expected[expected.job_id] = expected
 
     def fault(self, text: str) -> None:
+        text = text if len(text) <= _LONGEST else f"{text[: _LONGEST // 2]} [...] {text[-_LONGEST // 2 :]}"
         with self._lock:
             if text not in self.faults:
                 self.faults.append(text)
