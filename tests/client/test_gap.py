@@ -37,5 +37,5 @@ def test_an_address_that_may_be_mistyped(address: str) -> None:
 
 def test_a_tasks_own_controller(address: str) -> None:
     """It has started the task, so it is only away for a while, also at the first call."""
-    with job_info_scope(JobInfo(job_id="job", controller_address=address)):
+    with job_info_scope(JobInfo(job_id="job", attempt_uid="a", controller_address=address)):
         assert tried_for(address) > LONG / 2
