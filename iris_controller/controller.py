@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import shutil
 import socket
@@ -122,11 +123,12 @@ class Controller:
 
     def _start(self) -> None:
         lock, store = self._open()
-        rows = restore(store.load(), self._clock())
+        with _uncollected():
+            state = State(restore(store.load(), self._clock()))
         wakes = Wakes(self._polls, EndpointVersions(int(self._clock().wall * 1000)))
         writer = self._threads.spawn_executor(1, "store")
         loop = self._loop = ControlLoop(
-            State(rows),
+            state,
             store,
             rules=self._config.rules,
             executor=writer,
@@ -193,6 +195,18 @@ class Controller:
     async def _close(self, loop: ControlLoop) -> None:
         self._polls.close()
         await loop.close()
+
+
+@contextlib.contextmanager
+def _uncollected() -> Iterator[None]:
+    """The collector would look at all rows again and again while they are made; none is garbage."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _await_ready(server: Server, host: str) -> None:

@@ -23,7 +23,8 @@ def restore(rows: Iterable[Row], now: Now) -> list[Row]:
 
 def _revive(row: Row, specs: Mapping[str, JobSpec], now: Now) -> Row:
     if isinstance(row, Job):
-        return evolve(row, deadline=_ahead(row.started, row.spec.timeout, now)) if row.going_on else row
+        limited = row.going_on and row.spec.timeout is not None
+        return evolve(row, deadline=_ahead(row.started, row.spec.timeout, now)) if limited else row
     if isinstance(row, Task):
         limit = specs[row.job].scheduling_timeout
         waits = row.state is TaskState.PENDING

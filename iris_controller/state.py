@@ -37,11 +37,10 @@ class State(View):
         self._used: dict[str, ResourceSpec] = {}
         self.room = Room()
         self.last_order = 0
-        draft = Draft(self)
         for row in rows:
-            draft.put(row)
-        self.merge(draft)
+            self._add(row)
         self._order_ended_roots()
+        self.room.note([*self._rows[Worker], *map(str, self._index[Index.HELD])])
 
     def find(self, kind: type[R], key: str) -> R | None:
         return cast("R | None", self._rows[kind].get(key))
@@ -96,6 +95,15 @@ class State(View):
             self._used.pop(worker, None)
         self.room.note(touched)
         self.last_order = draft.last_order
+
+    def _add(self, row: Row) -> None:
+        """Take over a row where none of its key was."""
+        key = row.key
+        self._rows[type(row)][key] = row
+        for index, group in index_keys(row):
+            self._index[index].setdefault(group, {})[key] = None
+        if isinstance(row, Job):
+            self.last_order = max(self.last_order, row.order)
 
     def _order_ended_roots(self) -> None:
         """Rows come in another order than that in which their jobs ended."""

@@ -10,12 +10,13 @@ from typing import Any
 from sqlalchemy import Connection, Table, bindparam, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from iris_controller.rows import Attempt, Demand, Job, Row, Task
+from iris_controller.rows import Attempt, Job, Row, Task
 from iris_controller.state import KINDS, Changes
 from iris_controller.store.backend import Backend
 from iris_controller.store.base import Store
+from iris_controller.store.loading import load_rows
 from iris_controller.store.session import Session
-from iris_controller.store.tables import TABLES, key_of, read, read_spec, record, spec_record, specs
+from iris_controller.store.tables import TABLES, key_of, record, spec_record, specs
 
 __all__ = ["SqlStore"]
 
@@ -35,13 +36,7 @@ class SqlStore(Store):
     def load(self) -> Sequence[Row]:
         with self._session.reading() as connection:
             _finish_deletions(connection)
-            found = {job: read_spec(spec) for job, spec in connection.execute(select(specs))}
-            rows: list[Row] = []
-            demands: dict[str, Demand] = {}
-            for kind in KINDS:  # jobs come first
-                selected = connection.execute(_ordered(TABLES[kind])).mappings()
-                rows += [read(kind, dict(row), found, demands) for row in selected]
-                demands = demands or {row.id: Demand.of(row) for row in rows if isinstance(row, Job)}
+            rows = load_rows(connection)
         self._stored_specs = {row.id: row.order for row in rows if isinstance(row, Job)}
         return rows
 
@@ -98,11 +93,6 @@ def _finish_deletions(connection: Connection) -> None:
     jobs, tasks, attempts = (TABLES[kind] for kind in (Job, Task, Attempt))
     connection.execute(tasks.delete().where(tasks.c.job.not_in(select(jobs.c.id))))
     connection.execute(attempts.delete().where(attempts.c.task.not_in(select(tasks.c.id))))
-
-
-def _ordered(table: Table) -> Any:
-    order = {"jobs": "order", "tasks": "order", "attempts": "assigned"}.get(table.name)
-    return select(table).order_by(table.c[order]) if order else select(table)
 
 
 class _Upsert:

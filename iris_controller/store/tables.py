@@ -23,20 +23,15 @@ from sqlalchemy import (
     Table,
 )
 
-from iris_api.ids import JobId, TaskId
-from iris_api.jobs import Cause, JobSpec, JobState, TaskState
-from iris_api.resources import ResourceSpec
-from iris_api.rpc import cluster_pb2 as pb
-from iris_api.rpc.convert import cause_from_proto, cause_to_proto, spec_from_proto, spec_to_proto
-from iris_controller.rows import Attempt, Demand, Endpoint, Job, Row, Task, Verdict, Worker
+from iris_api.jobs import Cause
+from iris_api.rpc.convert import cause_to_proto, spec_to_proto
+from iris_controller.rows import Attempt, Endpoint, Job, Row, Task, Worker
 
 __all__ = [
     "TABLES",
     "controller",
     "key_of",
     "metadata",
-    "read",
-    "read_spec",
     "record",
     "schema_table",
     "spec_record",
@@ -200,42 +195,6 @@ def record(row: Row) -> dict[str, Any]:
             }
 
 
-def read(
-    kind: type[Row], found: Mapping[str, Any], job_specs: Mapping[str, JobSpec], demands: Mapping[str, Demand]
-) -> Row:
-    """The row that these columns were made of, its volatile fields empty."""
-    columns = dict(found)
-    for name in ("cause", "kill", "verdict_cause"):
-        if name in columns:
-            columns[name] = _load(columns[name])
-    if kind is Job:
-        return _read_job(columns, job_specs)
-    if kind is Task:
-        columns |= {"id": TaskId(columns["id"]), "job": JobId(columns["job"])}
-        columns |= {"state": TaskState(columns["state"]), "attempts": tuple(columns["attempts"].split())}
-        return Task(**columns, demand=demands[columns["job"]])
-    if kind is Attempt:
-        columns |= {"task": TaskId(columns["task"]), "state": TaskState(columns["state"])}
-        columns["after"] = tuple(columns["after"].split())
-        return Attempt(**columns, demand=demands[columns["task"].job])
-    if kind is Worker:
-        resources = ResourceSpec(columns.pop("cpu"), columns.pop("memory"))
-        columns |= {"attributes": json.loads(columns["attributes"]), "past": tuple(columns["past"].split())}
-        return Worker(**columns, resources=resources)
-    return Endpoint(**columns | {"metadata": json.loads(columns["metadata"])})
-
-
-def _read_job(columns: dict[str, Any], job_specs: Mapping[str, JobSpec]) -> Job:
-    state, cause = columns.pop("verdict"), columns.pop("verdict_cause")
-    columns |= {"id": JobId(columns["id"]), "state": JobState(columns["state"])}
-    verdict = Verdict(JobState(state), cause) if state else None
-    return Job(**columns, spec=job_specs[columns["id"]], verdict=verdict)
-
-
-def read_spec(data: bytes) -> JobSpec:
-    return spec_from_proto(pb.JobSpec.FromString(data))
-
-
 def key_of(row: Row) -> str:
     """What its primary key holds."""
     return _text(row.key)
@@ -254,7 +213,3 @@ def _text(value: str) -> str:
 
 def _dump(cause: Cause | None) -> bytes | None:
     return None if cause is None else cause_to_proto(cause).SerializeToString()
-
-
-def _load(data: bytes | None) -> Cause | None:
-    return None if data is None else cause_from_proto(pb.Cause.FromString(data))

@@ -130,3 +130,15 @@ def test_spans_go_on_after_a_restart_and_graces_start_anew() -> None:
     assert restored.get(Worker, "w-1").last_seen == 5.0
     assert restored.get(Endpoint, "e-2").expires == 65.0
     assert first.state is JobState.RUNNING
+
+
+def test_specs_that_differ_in_the_name_alone_stay_apart(store: SqlStore) -> None:
+    cluster = Cluster()
+    for name in ("a", "b", "c" * 127, "d" * 128):
+        for given in ({}, {"env_vars": {"A": name}}, {"replicas": 2, "timeout": 5.0, "ports": ("web",)}):
+            cluster.submit(name, existing="recreate", **given)
+    for changes in cluster.changes:
+        store.commit(changes)
+    loaded = State(store.load())
+    assert rows_of(loaded) == rows_of(cluster.state)
+    assert len({hash(job.spec.name) for job in loaded.rows(Job)}) == 4
