@@ -99,7 +99,7 @@ class Reasons:
         running = self._view.running(demand.user)
         if places_left(self._rules, demand.user, running) < wanted:
             return Reason(
-                f"user {user} has {running} tasks running, and may have {quota}",
+                f"user {user} has {running} running, and may have {quota}",
                 f"tasks of user {user} end, or quotas.{demand.user or 'default'}.running is raised",
             )
         if demand.gang and not waits_whole(self._view, task.queue):
@@ -154,7 +154,7 @@ class Reasons:
         return Reason(
             f"no workers {where} have room for all {count} tasks of the gang at once: "
             f"{nearest} room for {room} now",
-            f"{count - room} more {'task ends' if count - room == 1 else 'tasks end'} there or workers join, "
+            f"tasks end there until {count - room} more of it fit, or workers join, "
             "or the job has a higher priority than what runs",
         )
 

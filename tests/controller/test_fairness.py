@@ -72,7 +72,7 @@ def test_over_the_running_quota_tasks_wait() -> None:
     cluster.join()
     job = cluster.submit(user="ann", replicas=5)
     assert running(cluster, job) == 3
-    assert cluster.reason(f"{job}:4") == "user ann has 3 tasks running, and may have 3"
+    assert cluster.reason(f"{job}:4") == "user ann has 3 running, and may have 3"
     other = cluster.submit("other", user="bob", replicas=5)
     assert running(cluster, other) == 5
     cluster.settle()

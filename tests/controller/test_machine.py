@@ -9,10 +9,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from iris_api.errors import Refused
-from iris_api.jobs import JobState, TaskState
+from iris_api.jobs import CoschedulingConfig, JobState, TaskState
 from iris_api.platform import Exit, ExitKind
 from iris_api.resources import ResourceSpec
+from iris_controller.room import Room
 from iris_controller.rows import Attempt, Job, Task, Worker
+from iris_controller.rules import Quota, Rules
 from iris_controller.state import Index, State
 from tests.controller.kit import FAILED, OK, SIGKILL, Cluster, FakeWorker
 
@@ -26,6 +28,8 @@ class Machine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.cluster = Cluster()
+        quotas = {"bob": Quota(running=2, pending=4)}
+        self.cluster.rules = Rules(pools=self.cluster.rules.pools, quotas=quotas)
         self.ended: dict[str, Attempt] = {}
         self.ended_jobs: dict[tuple[str, int], Job] = {}
 
@@ -36,13 +40,25 @@ class Machine(RuleBasedStateMachine):
     @rule(
         name=NAMES,
         replicas=st.integers(1, 3),
-        cpu=st.sampled_from([0.0, 0.5, 3.0, 8.0, 99.0]),
+        cpu=st.sampled_from([0.5, 4.0, 8.0, 8.0, 99.0]),
         retries=st.integers(0, 2),
         limits=st.sampled_from([{}, {"timeout": 3.0}, {"scheduling_timeout": 2.0}, {"max_task_failures": 1}]),
+        priority=st.sampled_from([10, 50, 90]),
+        gang=st.sampled_from([None, CoschedulingConfig(), CoschedulingConfig("slice")]),
+        user=st.sampled_from(["ann", "bob"]),
         existing=EXISTING,
     )
     def submit(
-        self, name: str, replicas: int, cpu: float, retries: int, limits: dict[str, object], existing: str
+        self,
+        name: str,
+        replicas: int,
+        cpu: float,
+        retries: int,
+        limits: dict[str, object],
+        priority: int,
+        gang: CoschedulingConfig | None,
+        user: str,
+        existing: str,
     ) -> None:
         with contextlib.suppress(Refused):
             self.cluster.submit(
@@ -51,6 +67,9 @@ class Machine(RuleBasedStateMachine):
                 resources=ResourceSpec(cpu),
                 max_retries_failure=retries,
                 max_retries_preemption=retries,
+                priority=priority,
+                coscheduling=gang,
+                user=user,
                 existing=existing,
                 **limits,
             )
@@ -85,7 +104,7 @@ class Machine(RuleBasedStateMachine):
     @rule(worker=WORKERS)
     def join(self, worker: str) -> None:
         if worker not in self.cluster.workers:
-            self.cluster.join(worker)
+            self.cluster.join(worker, attributes={"slice": "s-1", "slice_index": worker[-1]})
 
     @rule(worker=WORKERS)
     def pull(self, worker: str) -> None:
@@ -113,7 +132,41 @@ class Machine(RuleBasedStateMachine):
         state = self.cluster.state
         for worker in state.rows(Worker):
             held = [state.get(Attempt, uid) for uid in state.walk(Index.HELD, worker.id)]
-            assert sum(one.resources.cpu for one in held) <= worker.resources.cpu
+            told = [one for one in held if not one.after]
+            assert sum(one.resources.cpu for one in told) <= worker.resources.cpu
+            to_stay = [one for one in held if one.kill is None]
+            assert sum(one.resources.cpu for one in to_stay) <= worker.resources.cpu
+
+    @invariant()
+    def a_gang_is_whole_or_ending(self) -> None:
+        state = self.cluster.state
+        for job in state.rows(Job):
+            if job.spec.coscheduling and job.going_on:
+                tasks = list(state.tasks(job))
+                goes_on = [bool(t.live and state.get(Attempt, t.live).kill is None) for t in tasks]
+                waits = [t.state is TaskState.PENDING for t in tasks]
+                assert not (any(goes_on) and any(waits))
+
+    @invariant()
+    def whom_an_attempt_waits_for_is_alive_on_its_worker(self) -> None:
+        state = self.cluster.state
+        for attempt in state.rows(Attempt):
+            for uid in attempt.after:
+                assert not state.get(Attempt, uid).state.ended
+                assert state.get(Attempt, uid).worker == attempt.worker
+
+    @invariant()
+    def quotas_hold(self) -> None:
+        assert self.cluster.state.running("bob") <= 2
+
+    @invariant()
+    def the_room_is_that_of_the_rows(self) -> None:
+        state = self.cluster.state
+        state.room.sync(state, ())
+        anew = Room.of(state)
+        assert {one.worker.id: one.entry for one in state.room.all()} == {
+            one.worker.id: one.entry for one in anew.all()
+        }
 
     @invariant()
     def ended_attempts_and_jobs_never_change(self) -> None:
@@ -167,7 +220,8 @@ class Machine(RuleBasedStateMachine):
     @invariant()
     def every_waiting_task_has_a_reason(self) -> None:
         for task in self.cluster.state.rows(Task):
-            assert bool(self.cluster.reason(task.id)) == (task.state is TaskState.PENDING)
+            withheld = bool(task.live and self.cluster.state.get(Attempt, task.live).after)
+            assert bool(self.cluster.reason(task.id)) == (withheld or task.state is TaskState.PENDING)
 
     @invariant()
     def endpoints_have_live_owners(self) -> None:
@@ -186,6 +240,7 @@ class Machine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """Once all workers are silent and all is cancelled, nothing goes on."""
+        self.cluster.rules = Rules(pools=self.cluster.rules.pools)
         self.cluster.advance(31)
         self.cluster.terminate(*[job.id for job in self.cluster.state.rows(Job)])
         assert all(job.state.ended for job in self.cluster.state.rows(Job))
