@@ -24,6 +24,7 @@ BENCHMARKS: Final = {
     "scale.tasks": "tasks through one controller with up to 1,000 workers, from submit to done",
     "scale.idle": "what that controller takes while nothing changes",
     "scale.schedule": "finding places for up to 100,000 tasks on up to 10,000 workers",
+    "scale.logs": "output of 50 workers at up to 10,000 lines a second each",
     "scale.restart": "the return of a controller with up to 100,000 live tasks",
 }
 

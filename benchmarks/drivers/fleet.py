@@ -13,6 +13,7 @@ from typing import Any, Final, TextIO
 import uvloop
 
 from benchmarks.drivers.protocol import answer, answers
+from benchmarks.drivers.sim_logs import Output
 from benchmarks.drivers.sim_worker import Behaviour, SimWorker, Tally
 from benchmarks.drivers.wire import Wire, WireError
 from iris_api.ids import new_uid
@@ -136,6 +137,15 @@ class Fleet:
         submit.close()
         look.close()
         return answered
+
+    async def attempts(self) -> list[tuple[str, str]]:
+        """What is on the workers: uid and task of each."""
+        return [pair for worker in self._workers for pair in worker.tasks.items()]
+
+    async def output(self, rate: int, seconds: float) -> list[dict[str, Any]]:
+        """Have all that is on the workers put out `rate` lines a second each, for `seconds`."""
+        outputs = [Output(self._wire(), uid, task) for uid, task in await self.attempts()]
+        return await asyncio.gather(*(output.run(rate, seconds) for output in outputs))
 
     def _wire(self) -> Wire:
         return Wire(*self._place, VERSION)

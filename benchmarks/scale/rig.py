@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+import sys
 import time
 from pathlib import Path
 from typing import Any, Final
@@ -56,18 +57,13 @@ class Pinned:
 class Rig:
     """A controller and a fleet, both up; use as a context."""
 
-    def __init__(self, *, log_quota: int = 0) -> None:
+    def __init__(self) -> None:
         self._session = Session()
         self._port = _free_port()
         self.directory = self._session.directory
         try:
             self.controller = self.start()
-            self._fleet = self._session.start(
-                [
-                    *_on_core(-1),
-                    *_driver("fleet", "127.0.0.1", str(self._port), self._token_file().read_text()),
-                ]
-            )
+            self._fleet = self.driver("fleet")
         except BaseException:
             self.close()
             raise
@@ -109,6 +105,12 @@ class Rig:
                 return b" 200 " in connection.recv(4096)[:20]
         except OSError:
             return False
+
+    def driver(self, module: str) -> Program:
+        """Start a driver that is told where the controller is, on the other core."""
+        place = ("127.0.0.1", str(self._port), self._token_file().read_text())
+        argv = [sys.executable, "-m", f"benchmarks.drivers.{module}", *place]
+        return self._session.start([*_on_core(-1), *argv])
 
     def ask(self, command: str, timeout: float = 300.0, **args: Any) -> Any:
         """Have the fleet do something."""
@@ -152,12 +154,6 @@ def _on_core(index: int) -> list[str]:
     if tool is None:
         raise BenchmarkError("taskset (of util-linux) is not here: it pins the controller to one core")
     return [tool, "-c", str(sorted(os.sched_getaffinity(0))[index])]
-
-
-def _driver(module: str, *args: str) -> list[str | Path]:
-    import sys
-
-    return [sys.executable, "-m", f"benchmarks.drivers.{module}", *args]
 
 
 def _free_port() -> int:
