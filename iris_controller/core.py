@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Executor
-from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from iris_api.errors import InvalidSpec, Refused
@@ -61,13 +60,15 @@ class Core:
         return await asyncio.get_running_loop().run_in_executor(self._disk, work, *args)
 
 
-@contextmanager
-def checked() -> Iterator[None]:
+class checked:
     """What a client gave is not allowed: tell it what is."""
-    try:
-        yield
-    except InvalidSpec as error:
-        raise Refused("invalid_argument", str(error)) from error
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, InvalidSpec):
+            raise Refused("invalid_argument", str(error)) from error
 
 
 def seconds(hold_ms: int, most: float) -> float:

@@ -19,7 +19,9 @@ from iris_controller.step import Command, Outcome, apply
 
 __all__ = ["Batch", "Inbox", "resolve"]
 
-_SHARE: Final = 200  # rows that the commands of one lane write in a turn, but for the last command's
+_CALLS: Final = 300  # rows that the calls of one turn write, but for the last of them
+_REPORTS: Final = 250  # rows that the reports of one turn write, but for the last of them
+_BACKLOG: Final = 8000  # attempts in waiting reports before nothing more is handed out that brings others
 
 Batch = list[tuple[asyncio.Future[Any], Outcome]]
 
@@ -28,6 +30,7 @@ Batch = list[tuple[asyncio.Future[Any], Outcome]]
 class _Waiting:
     command: Command
     future: asyncio.Future[Any]
+    attempts: int
 
 
 class Inbox:
@@ -36,22 +39,32 @@ class Inbox:
     def __init__(self) -> None:
         self._calls: deque[_Waiting] = deque()
         self._reports: deque[_Waiting] = deque()
+        self._attempts = 0  # in the reports
 
     def __bool__(self) -> bool:
         return bool(self._calls or self._reports)
 
-    def put(self, command: Command, *, report: bool) -> asyncio.Future[Any]:
-        """`report`: what a worker saw, of which there may be much at once; else somebody asks for it."""
+    @property
+    def behind(self) -> bool:
+        """Do so many reports wait that workers might give up on the answers?"""
+        return self._attempts > _BACKLOG
+
+    def put(self, command: Command, report: int | None) -> asyncio.Future[Any]:
+        """`report`: how many attempts a worker reports of; None: it is no report, and somebody waits."""
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        (self._reports if report else self._calls).append(_Waiting(command, future))
+        (self._calls if report is None else self._reports).append(_Waiting(command, future, report or 0))
+        self._attempts += report or 0
         return future
 
     def carry_out(self, draft: Draft, now: Now, batch: Batch) -> None:
         """Run on `draft` what this turn has room for, in the order of its coming, and add it to `batch`."""
-        for lane in (self._calls, self._reports):
-            full = draft.mark() + _SHARE
+        for lane, share in ((self._calls, _CALLS), (self._reports, _REPORTS)):
+            full = draft.mark() + share
             while lane and draft.mark() < full:
                 waiting = lane.popleft()
+                self._attempts -= waiting.attempts
+                if lane is self._reports and waiting.future.done():
+                    continue  # its worker has gone, or tells more in a later one
                 (outcome,) = apply(draft, [waiting.command], now)
                 batch.append((waiting.future, outcome))
 
@@ -61,6 +74,7 @@ class Inbox:
         resolve([(waiting.future, outcome) for waiting in (*self._calls, *self._reports)])
         self._calls.clear()
         self._reports.clear()
+        self._attempts = 0
 
 
 def resolve(batch: Batch) -> None:

@@ -31,7 +31,7 @@ _STUCK: Final = 10.0  # seconds that a command may wait for a turn before /healt
 _LATE: Final = 5.0  # seconds by which a turn may be late before silence is no proof any more, at most
 _PAUSES: Final = (0.1, 0.3, 1.0, 3.0, 5.0)  # seconds after the first, second... failure in a row
 _PATIENCE: Final = 30.0  # seconds that the store gets for one call
-_PLACED: Final = 2000  # tasks in one turn: others are answered in between
+_PLACED: Final = 60  # tasks in one turn: others are answered in between
 
 T = TypeVar("T")
 
@@ -86,12 +86,12 @@ class ControlLoop:
             self.event_loop = asyncio.get_running_loop()
             self._task = self.event_loop.create_task(self._supervise())
 
-    async def run(self, command: Callable[[Draft, Now], T], *, report: bool = False) -> T:
+    async def run(self, command: Callable[[Draft, Now], T], *, report: int | None = None) -> T:
         """Have a command carried out; returns its value once that is stored, or raises what it raised.
-        `report`: it is what a worker saw, and comes in a lane of its own."""
+        `report`: it is what a worker saw of so many attempts, and comes in a lane of its own."""
         if self._closing:
             raise Refused("unavailable", self._trouble or "the controller is stopping")
-        future = self._inbox.put(command, report=report)
+        future = self._inbox.put(command, report)
         if self._waiting_since is None:
             self._waiting_since = self.clock().mono
         self._wake.set()
@@ -206,7 +206,10 @@ class ControlLoop:
         return max((now.mono - when for when in expected), default=0.0)
 
     def _place(self, draft: Draft, now: Now) -> Outcome:
-        """Placing that fails must not undo what the commands did."""
+        """Placing that fails must not undo what the commands did. While workers' reports pile up nothing is
+        placed: those of more tasks would come on top."""
+        if self._inbox.behind:
+            return Outcome()
         command = functools.partial(place_all, rules=self.rules, limit=_PLACED)
         outcome = apply(draft, [lambda draft, now: command(draft, now=now)], now)[0]
         self._again = None if outcome.value is None else now.mono + outcome.value

@@ -14,13 +14,18 @@ class Hold:
     """How long an answer may still wait, and for what. Made before looking, so that no change between
     the look and the wait is missed."""
 
+    __slots__ = ("_closed", "_deadline", "_waiter", "_woken")
+
     def __init__(self, seconds: float, closed: Callable[[], bool]) -> None:
         self._deadline = time.monotonic() + seconds
         self._closed = closed
-        self._woken = asyncio.Event()
+        self._woken = False
+        self._waiter: asyncio.Future[None] | None = None
 
     def wake(self) -> None:
-        self._woken.set()
+        self._woken = True
+        if self._waiter is not None:
+            _finish(self._waiter)
 
     @property
     def over(self) -> bool:
@@ -28,12 +33,21 @@ class Hold:
 
     async def wait(self) -> None:
         """Until something changed since the last `wait`, or the time is over."""
-        try:
-            async with asyncio.timeout(max(0.0, self._deadline - time.monotonic())):
-                await self._woken.wait()
-        except TimeoutError:
-            return
-        self._woken.clear()
+        if not self._woken:
+            loop = asyncio.get_running_loop()
+            waiter = self._waiter = loop.create_future()
+            alarm = loop.call_later(max(0.0, self._deadline - time.monotonic()), _finish, waiter)
+            try:
+                await waiter
+            finally:
+                alarm.cancel()
+                self._waiter = None
+        self._woken = False
+
+
+def _finish(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_result(None)
 
 
 class Polls:

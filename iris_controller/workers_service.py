@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Mapping
 from typing import Any, Final
 
 from iris_api.errors import Refused
@@ -21,6 +23,7 @@ __all__ = ["WorkersService"]
 _HOLD: Final = 10.0  # seconds that a poll is held for at most
 _ANSWERS: Final = 3  # in the time after which a silent worker is lost
 _EXITED: Final = "EXITED"
+_REMEMBERED: Final = 20_000  # workers whose description and first poll are
 
 
 class WorkersService:
@@ -29,12 +32,14 @@ class WorkersService:
     def __init__(self, core: Core, absence: float) -> None:
         self._core, self._absence = core, absence
         self._polls: dict[str, Hold] = {}
+        self._met: dict[str, None] = {}  # incarnations that have had an answer
 
     async def reconcile(self, request: pb.ReconcileRequest, ctx: Any = None) -> pb.ReconcileReply:
         with checked():
             report = _report(request)
         self._check_cluster(request.cluster)
-        await self._core.loop.run(lambda draft, now: observe(draft, report, now), report=True)
+        seen = len(report.attempts)
+        await self._core.loop.run(lambda draft, now: observe(draft, report, now), report=seen)
         if request.report_only or request.leaving:
             worker = self._core.state.find(Worker, report.worker)
             return self._answer(report, worker.revision if worker else 0)
@@ -62,13 +67,19 @@ class WorkersService:
         return pb.AppendLogsReply(next=following)
 
     async def _until_newer(self, report: Report, request: pb.ReconcileRequest) -> None:
-        """Hold the answer until there is news. A newer poll of the same worker has this one answered."""
+        """Hold the answer until there is news. A newer poll of the same worker has this one answered, and
+        the first since this process started is answered at once: so a worker knows that it is heard."""
+        older = self._polls.pop(report.worker, None)
+        if older is not None:
+            older.wake()
+        if report.incarnation not in self._met:
+            self._met[report.incarnation] = None
+            if len(self._met) > _REMEMBERED:
+                del self._met[next(iter(self._met))]
+            return
         hold_time = seconds(request.hold_ms, min(_HOLD, self._core.loop.rules.grace / _ANSWERS))
         with self._core.polls.hold(("worker", report.worker), hold_time) as hold:
-            older = self._polls.get(report.worker)
             self._polls[report.worker] = hold
-            if older is not None:
-                older.wake()
             try:
                 while self._is_waiting(report, hold):
                     await hold.wait()
@@ -126,21 +137,29 @@ def _report(request: pb.ReconcileRequest) -> Report:
     for name in ("worker_id", "incarnation"):
         if not getattr(request, name):
             raise Refused("invalid_argument", f"a worker must send its {name}")
-    worker = request.worker
     return Report(
         worker=request.worker_id,
         incarnation=request.incarnation,
         sequence=request.sequence,
-        pool=worker.pool,
-        slice=worker.slice,
-        resources=resources_from_proto(worker.resources),
-        attributes=dict(worker.attributes),
-        advertise_host=worker.advertise_host,
-        version=worker.version,
+        **_description(request.worker.SerializeToString()),
         attempts={one.uid: _observed(one) for one in request.attempts},
         known_revision=request.known_revision,
         leaving=request.leaving,
     )
+
+
+@functools.lru_cache(maxsize=_REMEMBERED)
+def _description(encoded: bytes) -> Mapping[str, Any]:
+    """What a worker says of itself, which is the same each time."""
+    worker = pb.WorkerDescription.FromString(encoded)
+    return {
+        "pool": worker.pool,
+        "slice": worker.slice,
+        "resources": resources_from_proto(worker.resources),
+        "attributes": dict(worker.attributes),
+        "advertise_host": worker.advertise_host,
+        "version": worker.version,
+    }
 
 
 def _observed(message: pb.ObservedAttempt) -> Observed:

@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterator
 from typing import Any, Final
 
-from sqlalchemy import Connection, inspect, select
+from sqlalchemy import Connection, bindparam, inspect, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from iris_api.errors import PlatformError
@@ -28,6 +28,7 @@ __all__ = ["Session"]
 
 _PATIENCE: Final = 3.0  # seconds for a predecessor that was killed to be noticed by the server
 _CLAIM: Final = controller.update().where(controller.c.id == 1)
+_COUNT: Final = _CLAIM.where(controller.c.session == bindparam("own")).values(commits=bindparam("next"))
 
 
 class Session:
@@ -50,8 +51,7 @@ class Session:
         """A transaction that counts as a commit."""
         connection = self._connected()
         with self._named("the state could not be stored in"), connection.begin():
-            own = _CLAIM.where(controller.c.session == self._id)
-            if connection.execute(own.values(commits=self._commits + 1)).rowcount != 1:
+            if connection.execute(_COUNT, {"own": self._id, "next": self._commits + 1}).rowcount != 1:
                 raise self._lost(connection)
             yield connection
         self._commits += 1
