@@ -41,6 +41,6 @@ class WorkerConfig:
     advertise_host: str = "127.0.0.1"
     transport: str = "http"
     default_env: Mapping[str, str] = field(factory=dict)
-    stop_grace: float = 5.0
+    stop_grace: float = 3.0
     worker_grace: float = 30.0
     absence: float = 3600.0

@@ -11,7 +11,7 @@ import pytest
 from iris.client import IrisClient, iris_ctx
 from iris.cluster.types import CauseKind, Entrypoint, EnvironmentSpec, JobState, TaskState
 from iris_api.testing import wait_for_condition
-from tests.cluster.kit import LIMIT, all_gone, heard, park, tell
+from tests.cluster.kit import LIMIT, all_gone, heard, is_alive, park, tell
 
 
 def family(told: str, generations: int) -> None:
@@ -177,3 +177,28 @@ def test_a_grandchild_inherits_what_its_parent_inherited(client: IrisClient, tmp
         environment=EnvironmentSpec(env_vars={"MODE": "inherited"}),
     ).wait(timeout=LIMIT)
     assert heard(tmp_path / "seen") == "inherited"
+
+
+STUBBORN = "trap '' TERM; echo $$ > {told}.new; mv {told}.new {told}; while :; do sleep 0.1; done"
+
+
+def parent_of_a_stubborn_child(told: str) -> None:
+    """A job whose child does not listen to SIGTERM."""
+    command = Entrypoint.from_command("sh", "-c", STUBBORN.format(told=told))
+    iris_ctx().client.submit(name="stubborn", entrypoint=command)
+    park()
+
+
+def test_a_child_that_will_not_listen_is_gone_within_5_s(processes: IrisClient, tmp_path: Path) -> None:
+    told = tmp_path / "told"
+    root = processes.submit(
+        name="root", entrypoint=Entrypoint.from_callable(parent_of_a_stubborn_child, str(told))
+    )
+    pid = heard(told)
+    began = time.monotonic()
+    root.terminate()
+    child = processes.job(f"{root.job_id}/stubborn").wait(timeout=5, raise_on_failure=False)
+    assert not is_alive(pid)
+    assert time.monotonic() - began < 5
+    assert child.cause is not None
+    assert child.cause.kind is CauseKind.PARENT_ENDED
