@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import socket
 from pathlib import Path
 
 from iris_api.errors import PlatformError
@@ -14,7 +15,7 @@ __all__ = ["StateLock"]
 
 class StateLock:
     """Held from construction to `release`, or to the death of the process. Raises PlatformError naming
-    the holder's pid and address."""
+    the holder's pid, host and address."""
 
     def __init__(self, directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -25,11 +26,16 @@ class StateLock:
         except OSError:
             os.close(self._file)
             raise PlatformError(f"the state in {directory} is in use by {_holder(self._path)}") from None
-        self.note("")
+        try:
+            self.note("")
+        except OSError:
+            self.release()
+            raise
 
     def note(self, address: str) -> None:
         """Tell those who find the directory locked where the holder serves."""
-        text = json.dumps({"pid": os.getpid(), "address": address}).encode()
+        holder = {"pid": os.getpid(), "host": socket.gethostname(), "address": address}
+        text = json.dumps(holder).encode()
         os.ftruncate(self._file, 0)
         os.pwrite(self._file, text, 0)
 
@@ -44,6 +50,6 @@ def _holder(path: Path) -> str:
     try:
         held = json.loads(path.read_text())
         where = f" at {held['address']}" if held["address"] else ""
-        return f"another controller: process {held['pid']}{where}"
+        return f"another controller: process {held['pid']} on {held['host']}{where}"
     except (OSError, ValueError, KeyError):
         return "another controller"

@@ -49,10 +49,12 @@ class Sqlite(Backend):
 
 def _configure(connection: Any, _record: object) -> None:
     connection.isolation_level = None  # the driver would begin no transaction for a change of the schema
-    cursor = connection.cursor()
-    for pragma in _PRAGMAS:
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
+    try:
+        for pragma in _PRAGMAS:
+            connection.execute(f"PRAGMA {pragma}").close()
+    except sqlite3.Error:
+        connection.close()  # nobody else would
+        raise
 
 
 def _begin(connection: Connection) -> None:

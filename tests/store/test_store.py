@@ -114,7 +114,9 @@ def test_who_submitted_and_what_makes_room_are_kept(store: SqlStore) -> None:
 def test_a_locked_state_names_its_holder(tmp_path: Path) -> None:
     lock = StateLock(tmp_path)
     lock.note("http://127.0.0.1:1234")
-    with pytest.raises(PlatformError, match=r"another controller: process \d+ at http://127.0.0.1:1234"):
+    with pytest.raises(
+        PlatformError, match=r"another controller: process \d+ on \S+ at http://127.0.0.1:1234"
+    ):
         StateLock(tmp_path)
     lock.release()
     StateLock(tmp_path).release()
