@@ -26,6 +26,30 @@ _PATIENCE: Final = 120.0  # seconds
 _LOOK: Final = 60_000  # ms that an answer is held, as a client asks for
 
 
+class _Load:
+    """What several clients submit together."""
+
+    def __init__(self, replicas: int, left: deque[int], window: int, rate: float) -> None:
+        self.left, self.window, self._rate = left, window, rate
+        self.began = time.perf_counter()
+        self.latencies: list[float] = []
+        self.spec = pb.JobSpec(
+            entry=pb.Entry(command=pb.Command(argv=["true"])),
+            resources=pb.Resources(cpu=1.0, memory=2**20),
+            replicas=replicas,
+            max_retries_preemption=100,
+        )
+
+    async def turn(self) -> float:
+        """Take the next job, once it is due; returns when that was."""
+        number = self.left.popleft()
+        if not self._rate:
+            return time.perf_counter()
+        due = self.began + number / self._rate
+        await asyncio.sleep(max(0.0, due - time.perf_counter()))
+        return due
+
+
 class Fleet:
     """Each public method is a command of the driver."""
 
@@ -84,52 +108,40 @@ class Fleet:
         replicas: int,
         clients: int,
         window: int = 2**30,
-        cpu: float = 1.0,
+        rate: float = 0.0,
         wait: bool = True,
     ) -> dict[str, Any]:
         """Submit `tasks` tasks in jobs of `replicas` from `clients` connections at once, each of which has
-        at most `window` jobs open, and wait for all. Latencies in seconds."""
-        left = deque(range(tasks // replicas))
-        latencies: list[float] = []
-        began = time.perf_counter()
-        spec = pb.JobSpec(
-            entry=pb.Entry(command=pb.Command(argv=["true"])),
-            resources=pb.Resources(cpu=cpu, memory=2**20),
-            replicas=replicas,
-            max_retries_preemption=100,
-        )
-        submitted = await asyncio.gather(
-            *(self._client(left, spec, window, latencies, wait) for _ in range(clients))
-        )
-        wall = time.perf_counter() - began
-        latencies.sort()
+        at most `window` jobs open, and wait for all. `rate`: jobs a second, of all clients together; 0: as
+        many as are answered. Latencies in seconds, from the moment when a job was due."""
+        load = _Load(replicas, deque(range(tasks // replicas)), window, rate)
+        opened = await asyncio.gather(*(self._client(load, wait) for _ in range(clients)))
+        wall = time.perf_counter() - load.began
+        latencies = sorted(load.latencies)
         return {
             "wall": wall,
-            "submit_wall": max(submitted) - began,
+            "submit_wall": max(opened) - load.began,
             "p50": latencies[len(latencies) // 2],
             "p99": latencies[int(len(latencies) * 0.99)],
             "max": latencies[-1],
             "submits": len(latencies),
         }
 
-    async def _client(
-        self, left: deque[int], spec: pb.JobSpec, window: int, latencies: list[float], wait: bool
-    ) -> float:
+    async def _client(self, load: _Load, wait: bool) -> float:
         """Returns when the last of its submits was answered."""
         submit, look = self._wire(), self._wire()
         opened: deque[str] = deque()
         answered = time.perf_counter()
-        while left:
-            left.popleft()
+        while load.left:
+            due = await load.turn()
             self._names += 1
-            request = pb.SubmitJobRequest(spec=spec, existing="error", request_id=new_uid())
+            request = pb.SubmitJobRequest(spec=load.spec, existing="error", request_id=new_uid())
             request.spec.name = f"job-{self._names}"
-            sent = time.perf_counter()
             reply = await submit.call(_SUBMIT, request.SerializeToString())
             answered = time.perf_counter()
-            latencies.append(answered - sent)
+            load.latencies.append(answered - due)
             opened.append(pb.SubmitJobReply.FromString(reply).job_id)
-            if len(opened) > window:
+            if len(opened) > load.window:
                 await _until_done(look, opened.popleft())
         if wait:
             for job_id in opened:
