@@ -1,4 +1,4 @@
-"""The thread runtime: identity, log records, context of raw threads, stops. And local machines."""
+"""The thread runtime: identity, log records, context of raw threads, stops."""
 
 from __future__ import annotations
 
@@ -14,11 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from iris_api.context import Context, WorkerSpec
-from iris_api.errors import PlatformError
+from iris_api.context import Context
 from iris_api.job_info import get_job_info, stop_event
 from iris_api.jobs import Entry, Entrypoint
-from iris_api.platform import ExitKind, Runtime, SliceRequest, SliceState
+from iris_api.platform import ExitKind, Runtime
 from iris_api.testing import wait_for_condition
 from iris_backends.local import LocalConfig, LocalPlatform
 from tests.backends import shared
@@ -186,6 +185,11 @@ def test_exception(runtime: Runtime) -> None:
     assert not [line for line in lines if "iris_backends" in line]
 
 
+def test_a_thread_has_no_memory_peak(runtime: Runtime) -> None:
+    """It shares its process with others; nobody can tell what is its own."""
+    assert run(runtime, shared.note_job).end().memory_peak is None
+
+
 def test_text_that_utf8_cannot_carry(runtime: Runtime) -> None:
     """A lone surrogate, as in the name of a file, does not break the way to the controller."""
     task = run(runtime, shared.fail_oddly)
@@ -279,121 +283,6 @@ def test_shorter_grace_shortens(runtime: Runtime) -> None:
     task.sandbox.stop(600)
     task.sandbox.stop(0.1)
     assert task.end(10).stopped
-
-
-# -- machines
-
-
-class FakeWorker:
-    def __init__(self, spec: WorkerSpec) -> None:
-        self.spec = spec
-        self.alive = True
-
-    def is_alive(self) -> bool:
-        return self.alive
-
-    def stop(self) -> None:
-        self.alive = False
-
-
-class Place:
-    """Runs workers, as a controller's process does. Another on the same `directory` is the next process."""
-
-    def __init__(self, fail_at: int = -1, directory: Path | None = None) -> None:
-        self.workers: list[FakeWorker] = []
-        self.fail_at = fail_at
-        platform = LocalPlatform(LocalConfig(), Context(run_worker=self.run, directory=directory))
-        self.machines, self.close = platform.machines, platform.close
-
-    def run(self, spec: WorkerSpec) -> FakeWorker:
-        if spec.index == self.fail_at:
-            raise OSError("no more")
-        self.workers.append(FakeWorker(spec))
-        return self.workers[-1]
-
-    def ids(self) -> list[str]:
-        return [worker.spec.worker_id for worker in self.workers]
-
-
-def test_slice_is_as_many_workers() -> None:
-    place = Place()
-    made = place.machines.create(SliceRequest(slice_id="s1", pool="p", size=2))
-    assert place.ids() == ["s1-0", "s1-1"]
-    assert (made.state, len(made.addresses)) == (SliceState.READY, 2)
-    assert list(place.machines.list()) == [made]
-
-
-def test_same_slice_again_is_the_same() -> None:
-    place = Place()
-    request = SliceRequest(slice_id="s1", pool="p")
-    assert place.machines.create(request) == place.machines.create(request)
-    assert len(place.workers) == 1
-
-
-def test_delete_stops_and_is_idempotent() -> None:
-    place = Place()
-    machines = place.machines
-    machines.create(SliceRequest(slice_id="s1", pool="p", size=2))
-    machines.delete("s1")
-    machines.delete("s1")
-    machines.delete("unknown")
-    assert [worker.alive for worker in place.workers] == [False, False]
-    assert list(machines.list()) == []
-
-
-def test_slice_of_an_ended_worker_has_failed() -> None:
-    place = Place()
-    place.machines.create(SliceRequest(slice_id="s1", pool="p", size=2))
-    place.workers[0].alive = False
-    (found,) = place.machines.list()
-    assert (found.state, found.message) == (SliceState.FAILED, "1 of its workers have ended")
-
-
-def test_slice_that_cannot_be_made_whole_leaves_no_worker() -> None:
-    place = Place(fail_at=1)
-    with pytest.raises(PlatformError, match="no more"):
-        place.machines.create(SliceRequest(slice_id="s1", pool="p", size=2))
-    assert [worker.alive for worker in place.workers] == [False]
-    assert list(place.machines.list()) == []
-
-
-def test_no_workers_without_a_controllers_process() -> None:
-    with pytest.raises(PlatformError, match="process of a controller"):
-        LocalPlatform(LocalConfig(), Context()).machines.create(SliceRequest(slice_id="s1", pool="p"))
-
-
-def test_next_process_has_the_same_workers(tmp_path: Path) -> None:
-    """With the same ids, so that each finds again what it left running; before anything new is made."""
-    Place(directory=tmp_path).machines.create(SliceRequest(slice_id="s1", pool="p", size=2))
-    place = Place(directory=tmp_path)
-    (found,) = place.machines.list()
-    assert (found.slice_id, found.pool, found.state) == ("s1", "p", SliceState.READY)
-    assert place.ids() == ["s1-0", "s1-1"]
-
-
-def test_close_deletes_nothing(tmp_path: Path) -> None:
-    place = Place(directory=tmp_path)
-    place.machines.create(SliceRequest(slice_id="s1", pool="p"))
-    place.close()
-    assert [worker.alive for worker in place.workers] == [False]
-    assert len(Place(directory=tmp_path).machines.list()) == 1
-
-
-def test_deleted_slice_does_not_come_back(tmp_path: Path) -> None:
-    place = Place(directory=tmp_path)
-    place.machines.create(SliceRequest(slice_id="s1", pool="p"))
-    place.machines.delete("s1")
-    assert list(Place(directory=tmp_path).machines.list()) == []
-
-
-def test_slice_that_cannot_come_back_has_failed(tmp_path: Path) -> None:
-    """It is shown with the reason, and can be deleted."""
-    Place(directory=tmp_path).machines.create(SliceRequest(slice_id="s1", pool="p"))
-    place = Place(fail_at=0, directory=tmp_path)
-    (found,) = place.machines.list()
-    assert (found.state, found.message) == (SliceState.FAILED, "slice s1 cannot be started: no more")
-    place.machines.delete("s1")
-    assert list(place.machines.list()) == []
 
 
 def test_process_pool_is_untouched(runtime: Runtime) -> None:

@@ -67,11 +67,11 @@ class Up:
         assert self._process is not None
         return self._process.pid
 
-    def configure(self, pool: str, runtime: str) -> None:
-        """The pool that the next start has."""
+    def configure(self, pool: str, runtime: str, *, controller: str = "", options: str = "") -> None:
+        """The pool that the next start has, and more of the controller's and of the pool's options."""
         self._config.write_text(
-            f'[controller]\nlisten = "127.0.0.1:{self._port}"\nstate = "{self.state}"\n'
-            f'[pools.{pool}]\nplatform = "local"\nruntime = "{runtime}"\n'
+            f'[controller]\nlisten = "127.0.0.1:{self._port}"\nstate = "{self.state}"\n{controller}\n'
+            f'[pools.{pool}]\nplatform = "local"\nruntime = "{runtime}"\n{options}\n'
         )
 
     def start(self) -> None:
@@ -121,11 +121,16 @@ class Extra:
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        argv = ["worker", "--id", "extra", "--controller", self._client.address]
-        quiet = subprocess.DEVNULL
-        command = [sys.executable, "-m", "iris", *argv]
-        self.process = subprocess.Popen(command, cwd=self._directory, stdout=quiet, stderr=quiet)
+        """Returns when the controller knows it."""
+        self.launch()
         wait_for_condition(self._is_known, timeout=LIMIT)
+
+    def launch(self) -> None:
+        """Returns when the process runs, whether there is a controller or not."""
+        argv = ["worker", "--id", "extra", "--controller", self._client.address]
+        command = [sys.executable, "-m", "iris", *argv]
+        with (self._directory / "extra.log").open("ab") as log:
+            self.process = subprocess.Popen(command, cwd=self._directory, stdout=log, stderr=log)
 
     def end(self, *, kill: bool) -> None:
         process, self.process = self.process, None

@@ -13,12 +13,14 @@ from typing import Any, Final
 from iris.actor import ActorClient, ActorServer
 from iris.client import iris_ctx
 from iris.client.resolver import ClusterResolver
+from iris.cluster.types import Constraint, Entrypoint
 from iris.managed_thread import get_thread_registry
 from iris_api.job_info import get_job_info, stop_event
 from iris_api.testing import wait_for_condition
 
 __all__ = [
     "LIMIT",
+    "ON_EXTRA",
     "Caller",
     "Witness",
     "all_gone",
@@ -26,10 +28,14 @@ __all__ = [
     "host",
     "is_alive",
     "park",
+    "report_and_park_on_extra",
     "run_in",
     "tell",
+    "waits_for",
 ]
 
+WAITS: Final = "echo before; until [ -e {go} ]; do sleep 0.05; done; echo after"
+ON_EXTRA: Final = (Constraint("slice", "EQ", "extra"),)
 LIMIT: Final = 30.0  # seconds that any wait of these tests may take
 
 
@@ -117,3 +123,14 @@ def host(name: str, kind: type[Witness], ready: Path) -> None:
         server.serve_background()
         tell(ready, _identity())
         park()
+
+
+def report_and_park_on_extra(told: str) -> None:
+    """Ends at once, but on the extra worker."""
+    tell(Path(told) / iris_ctx().worker_id, os.getpid())
+    if iris_ctx().worker_id == "extra":
+        park()
+
+
+def waits_for(go: Path) -> Entrypoint:
+    return Entrypoint.from_command("sh", "-c", WAITS.format(go=go))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import threading
 import time
 import urllib.request
@@ -13,16 +12,20 @@ import pytest
 
 from iris.actor import ActorClient
 from iris.client import ControllerUnreachable, IrisClient, iris_ctx
-from iris.cluster.types import CauseKind, Constraint, Entrypoint, JobState, TaskState
+from iris.cluster.types import CauseKind, Entrypoint, JobState, TaskState
 from iris_api.testing import wait_for_condition
 from tests.cluster.conftest import Extra, Up
-from tests.cluster.kit import LIMIT, Witness, heard, host, is_alive, park, tell
-
-WAITS = "echo before; until [ -e {go} ]; do sleep 0.05; done; echo after"
-
-
-def waits_for(go: Path) -> Entrypoint:
-    return Entrypoint.from_command("sh", "-c", WAITS.format(go=go))
+from tests.cluster.kit import (
+    LIMIT,
+    ON_EXTRA,
+    Witness,
+    heard,
+    host,
+    is_alive,
+    park,
+    report_and_park_on_extra,
+    waits_for,
+)
 
 
 def test_a_job_that_ran_is_adopted(up: Up, tmp_path: Path) -> None:
@@ -115,9 +118,6 @@ def test_health_and_services_are_one_port(up: Up) -> None:
     wait_for_condition(lambda: json.load(urllib.request.urlopen(request, timeout=LIMIT)).get("workers"))
 
 
-ON_EXTRA = [Constraint("slice", "EQ", "extra")]
-
-
 def test_a_worker_that_was_killed_adopts_what_it_ran(
     processes: IrisClient, extra: Extra, tmp_path: Path
 ) -> None:
@@ -131,13 +131,6 @@ def test_a_worker_that_was_killed_adopts_what_it_ran(
     (attempt,) = job.status().tasks[0].attempts
     assert attempt.worker_id == "extra"
     assert [entry.data for entry in job.tasks()[0].logs()] == ["before", "after"]
-
-
-def report_and_park_on_extra(told: str) -> None:
-    """Ends at once, but on the extra worker."""
-    tell(Path(told) / iris_ctx().worker_id, os.getpid())
-    if iris_ctx().worker_id == "extra":
-        park()
 
 
 def test_a_worker_that_leaves_takes_its_tasks_along(
@@ -168,22 +161,6 @@ def test_what_a_leaving_worker_ran_goes_on_elsewhere(
     extra.end(kill=False)
     job.wait(timeout=10)
     assert sorted(len(task.attempts) for task in job.status().tasks) == [1, 2]
-
-
-@pytest.mark.parametrize("processes", [3.0], indirect=True)
-def test_a_worker_that_falls_silent_is_lost(processes: IrisClient, extra: Extra, tmp_path: Path) -> None:
-    """Killed with nobody to start it again: after the grace its task is tried elsewhere."""
-    entry = Entrypoint.from_callable(report_and_park_on_extra, str(tmp_path))
-    job = processes.submit(name="moves", entrypoint=entry, replicas=2)
-    left = heard(tmp_path / "extra")
-    extra.end(kill=True)
-    job.wait(timeout=20)
-    (lost,) = [a for task in job.status().tasks for a in task.attempts if a.worker_id == "extra"]
-    assert lost.cause is not None
-    assert lost.cause.kind is CauseKind.WORKER_LOST
-    assert is_alive(left)
-    extra.start()  # finds what it had left running, and is told to end that
-    wait_for_condition(lambda: not is_alive(left), timeout=LIMIT)
 
 
 @pytest.mark.parametrize(("pool", "runtime"), [("default", "local"), ("other", "process")])
