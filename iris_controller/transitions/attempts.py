@@ -33,8 +33,7 @@ def place(draft: Draft, task: Task, worker: Worker, uid: str, now: Now, after: I
         return False
     before = tuple(uid for uid in after if _lives(draft, uid))
     if not before:
-        worker = evolve(worker, revision=worker.revision + 1)
-        draft.put(worker)
+        worker = tell(draft, worker)
     draft.put(
         Attempt(
             uid=uid,
@@ -50,6 +49,16 @@ def place(draft: Draft, task: Task, worker: Worker, uid: str, now: Now, after: I
     )
     draft.put(evolve(task, state=TaskState.ASSIGNED, attempts=(*task.attempts, uid), expires=None))
     return True
+
+
+def tell(draft: Draft, worker: Worker) -> Worker:
+    """What the worker should have is changed: it gets a new revision, one for all changes of a draft."""
+    stored = draft.state.find(Worker, worker.id)
+    if stored is not None and stored.revision < worker.revision:
+        return worker
+    told = evolve(worker, revision=worker.revision + 1)
+    draft.put(told)
+    return told
 
 
 def _lives(draft: Draft, uid: str) -> bool:
@@ -81,7 +90,7 @@ def order_stop(draft: Draft, attempt: Attempt, cause: Cause, now: Now) -> None:
         return
     worker = draft.find(Worker, attempt.worker)
     if worker is not None:
-        draft.put(evolve(worker, revision=worker.revision + 1))
+        tell(draft, worker)
 
 
 def end_attempt(draft: Draft, attempt: Attempt, cause: Cause | None, now: Now) -> None:
@@ -119,8 +128,7 @@ def _hand_on(draft: Draft, ended: Attempt) -> None:
         left = tuple(other for other in heir.after if other != ended.uid)
         worker = draft.find(Worker, heir.worker)
         if not left and worker is not None:
-            worker = evolve(worker, revision=worker.revision + 1)
-            draft.put(worker)
+            worker = tell(draft, worker)
             heir = evolve(heir, revision=worker.revision, incarnation=worker.incarnation)
         draft.put(evolve(heir, after=left))
 

@@ -123,6 +123,8 @@ def refresh(draft: Draft, job_id: JobId, now: Now, *, started: bool = False) -> 
 
 
 def _derive(draft: Draft, job: Job) -> tuple[JobState, Cause | None]:
+    if draft.task_count(job.id, TaskState.RUNNING):
+        return JobState.RUNNING, None
     if draft.task_count(job.id, *_ENDED) < job.spec.replicas:
         waiting = draft.task_count(job.id, TaskState.PENDING, TaskState.ASSIGNED)
         return (JobState.RUNNING if waiting < job.spec.replicas else JobState.PENDING), None
