@@ -1,6 +1,6 @@
 """What would have tasks wait, or start over, for ever."""
 
-from iris_api.jobs import CoschedulingConfig, JobState, TaskState
+from iris_api.jobs import CauseKind, CoschedulingConfig, JobState, TaskState
 from iris_api.platform import Exit, ExitKind
 from iris_api.resources import ResourceSpec
 from tests.controller.kit import OK, Cluster
@@ -39,9 +39,10 @@ def test_a_preempted_member_that_succeeds_all_the_same_starts_again_with_its_gan
     gang = cluster.submit("gang", replicas=2, coscheduling=CoschedulingConfig(), resources=ResourceSpec(4))
     cluster.settle()
     urgent = cluster.submit("urgent", priority=90, resources=ResourceSpec(4))
-    cluster.end(f"{gang}:1", OK)
+    victim = next(task for task in (f"{gang}:0", f"{gang}:1") if _is_preempted(cluster, task))
+    cluster.end(victim, OK)
     cluster.settle()
-    assert cluster.task(f"{gang}:1").state is TaskState.PENDING
+    assert cluster.task(victim).state is TaskState.PENDING
     cluster.end(f"{urgent}:0", OK)
     cluster.advance(60.0)
     cluster.settle()
@@ -49,6 +50,11 @@ def test_a_preempted_member_that_succeeds_all_the_same_starts_again_with_its_gan
     cluster.end(f"{gang}:0", OK)
     cluster.end(f"{gang}:1", OK)
     assert cluster.job(gang).state is JobState.SUCCEEDED
+
+
+def _is_preempted(cluster: Cluster, task: str) -> bool:
+    order = cluster.attempt(task).kill
+    return order is not None and order.kind is CauseKind.PREEMPTED
 
 
 def test_a_member_that_succeeds_while_its_cancelled_gang_ends_has_succeeded() -> None:
