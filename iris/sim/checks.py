@@ -45,6 +45,7 @@ class Checks:
         self._rows: dict[type[Row], dict[str, Row]] = {
             kind: {} for kind in (Job, Task, Attempt, Worker, Endpoint)
         }
+        self._incarnations: dict[str, dict[str, None]] = {}
         self._ever: dict[str, int] = {}  # job -> its order
         self._roots: dict[str, str] = {}  # name -> job
 
@@ -112,6 +113,8 @@ class Checks:
                 self._one_live(row)
             case Attempt():
                 self._attempt(before if isinstance(before, Attempt) else None, row)
+            case Worker():
+                self._worker(before if isinstance(before, Worker) else None, row)
             case Endpoint() if row.attempt and not self.is_live(row.attempt):
                 self.fail("fenced", f"endpoint {row.name} of {row.attempt}, which is not alive")
 
@@ -144,6 +147,14 @@ class Checks:
         live = [uid for uid in task.attempts if self.is_live(uid)]
         if len(live) > 1 or (task.state in LIVE) != bool(live):
             self.fail("one live attempt", f"task {task.id} is {task.state} and has {live}")
+
+    def _worker(self, before: Worker | None, worker: Worker) -> None:
+        """Who was replaced does not speak for the worker again."""
+        known = self._incarnations.setdefault(worker.id, {})
+        replaced = worker.incarnation in known and before is not None
+        if replaced and before is not None and before.incarnation != worker.incarnation:
+            self.fail("fenced", f"{worker.id} is incarnation {worker.incarnation} again")
+        known[worker.incarnation] = None
 
     def _whole_gang(self, job_id: str) -> None:
         """All of a gang have places, in one group, or none has."""

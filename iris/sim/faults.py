@@ -166,6 +166,14 @@ class Faults:
         machine.power_off()
         return machine.power_on
 
+    def _stale(self, fault: dict[str, Any]) -> Undo | None:
+        """What the worker's process sends is long on its way, and some of it arrives after it has died."""
+        process = self._world.machines[fault["target"]].process
+        if process is None:
+            return None
+        self._world.network.lagging[process] = None
+        return process.kill
+
     def _gone(self, fault: dict[str, Any]) -> None:
         """Nobody will ever see it again."""
         machine = self._world.machines[fault["target"]]

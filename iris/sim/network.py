@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["Network", "Weather"]
 
 _BASE: Final = 0.0005  # seconds one way
+_LAG: Final = 6.0  # seconds at most on top, for a process that lags
 _MEAN: Final = 0.002  # seconds of delay on top, on average
 
 
@@ -41,6 +42,7 @@ class Network:
         self.hosts: dict[str, Host] = {}
         self.random: random.Random = kernel.random("network")
         self.calls: dict[Process, dict[Call, None]] = {}
+        self.lagging: dict[Process, None] = {}  # whose requests are long on their way
         self._cuts: dict[tuple[str, str], int] = {}
         self._held: dict[tuple[str, str], list[tuple[Callable[[], object], Process]]] = {}
 
@@ -89,7 +91,8 @@ class Network:
             if self.random.random() < 0.5:
                 self._held.setdefault((source.name, target.host.name), []).append((action, target))
             return
-        self.kernel.after(self.delay(), action, target, outside=True)
+        lag = self.random.uniform(0.0, _LAG) if self.kernel.current in self.lagging else 0.0
+        self.kernel.after(self.delay() + lag, action, target, outside=True)
 
     def calls_of(self, process: Process) -> dict[Call, None]:
         """The calls that a process waits for; when it dies their servers see that."""

@@ -14,7 +14,7 @@ __all__ = ["GENERATOR", "Plan", "make_plan"]
 
 GENERATOR: Final = 2
 Plan = dict[str, Any]
-_LASTING: Final = ("worker_down", "power", "suspend", "pause", "partition", "weather", "disk_full",
+_LASTING: Final = ("worker_down", "stale", "power", "suspend", "pause", "partition", "weather", "disk_full",
                    "disk_slow", "disk_lost", "broken")  # fmt: skip
 _LONG: Final = 60.0  # seconds: longer than the silence after which a worker is lost
 
@@ -125,14 +125,14 @@ def _span(dice: random.Random) -> float:
 def _fault(dice: random.Random, machines: list[str], clients: int) -> Plan:
     kind = dice.choice(
         ("controller_crash", "controller_crash", "controller_crash", "worker_crash", "worker_crash",
-         "worker_down", "power",
+         "worker_down", "stale", "power",
          "suspend", "pause", "partition", "partition", "weather", "disk_full", "disk_slow", "disk_lost",
          "clock", "client_crash", "kill_sandbox", "broken")
     )  # fmt: skip
     fault: Plan = {"kind": kind}
     if kind in ("controller_crash", "worker_crash"):
         fault["steps"] = dice.choice((0, dice.randint(1, 40), dice.randint(1, 400)))
-    if kind in ("worker_crash", "worker_down", "power", "broken"):
+    if kind in ("worker_crash", "worker_down", "stale", "power", "broken"):
         fault["target"] = dice.choice(machines)
     if kind in ("suspend", "pause", "partition", "clock"):
         fault["target"] = dice.choice([*machines, "controller"])
@@ -142,10 +142,10 @@ def _fault(dice: random.Random, machines: list[str], clients: int) -> Plan:
         fault["way"] = dice.choice(("both", "both", "to", "from"))
         fault["peer"] = "controller" if fault["target"] != "controller" else dice.choice(machines)
     elif kind == "weather":
-        fault["reset"], fault["hang"] = dice.choice((0.0, 0.1, 0.3)), dice.choice((0.0, 0.0, 0.1))
+        fault["reset"], fault["hang"] = dice.choice((0.0, 0.2, 0.5)), dice.choice((0.0, 0.0, 0.1))
         fault["slow"] = dice.choice((0.0, 0.2, 0.5))
     elif kind == "clock":
-        fault["by"] = dice.choice((-1, 1)) * dice.choice((0.5, 30.0, 3600.0, 10 * 86400.0))
+        fault["by"] = dice.choice((-1, 1)) * dice.choice((0.5, 30.0, 3600.0, 2 * 86400.0))
     elif kind == "client_crash":
         fault["target"] = f"client{dice.randrange(clients)}"
     return fault
