@@ -57,6 +57,7 @@ def _fork(work: Callable[[], Result]) -> tuple[int, int]:
         os.close(writer)
         return reader, pid
     signal.alarm(_HANGS)
+    gc.disable()  # it is over soon, and a collection would copy the pages that it shares
     code = 1
     try:
         message = json.dumps(attrs.asdict(work())).encode()

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from attrs import define
+from sqlalchemy import Engine
 
 from iris_api.errors import PlatformError
 from iris_api.testing.sim import Kernel, Process
@@ -13,8 +17,35 @@ from iris_controller.rows import Row
 from iris_controller.state import Changes
 from iris_controller.store import Store
 from iris_controller.store.opening import open_store
+from iris_controller.store.sqlite import Sqlite
 
-__all__ = ["Disk", "SimLock", "SimStore"]
+__all__ = ["Disk", "SimLock", "SimStore", "format_disk", "quick_engine"]
+
+
+@functools.cache
+def _empty_database() -> bytes:
+    """The file of a store in which nothing is stored yet: making the tables takes as long as a seed may."""
+    with tempfile.TemporaryDirectory() as directory:
+        open_store(Path(directory)).close()
+        return (Path(directory) / "iris.sqlite").read_bytes()
+
+
+def format_disk(directory: Path) -> None:
+    """Before the simulation begins: a directory of the controller's in which it finds its tables."""
+    directory.mkdir()
+    (directory / "iris.sqlite").write_bytes(_empty_database())
+
+
+_compiled: dict[Any, Any] = {}
+
+
+def quick_engine(make: Callable[[Sqlite], Engine]) -> Callable[[Sqlite], Engine]:
+    """In the place of Sqlite.engine: every process compiles the same statements, which need be done once."""
+
+    def engine(backend: Sqlite) -> Engine:
+        return make(backend).execution_options(compiled_cache=_compiled)
+
+    return engine
 
 
 @define

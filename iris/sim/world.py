@@ -9,7 +9,7 @@ from typing import Final
 
 from iris.sim.calls import pool_on
 from iris.sim.checks import Checks
-from iris.sim.disk import Disk, SimLock, SimStore
+from iris.sim.disk import Disk, SimLock, SimStore, format_disk, quick_engine
 from iris.sim.faults import Faults
 from iris.sim.machines import Machine
 from iris.sim.network import Network
@@ -27,6 +27,7 @@ from iris_controller.controller import Controller, ControllerConfig
 from iris_controller.loop import ControlLoop
 from iris_controller.rows import PoolSpec
 from iris_controller.rules import Rules
+from iris_controller.store.sqlite import Sqlite
 
 __all__ = ["World"]
 
@@ -62,7 +63,7 @@ class World:
     @contextlib.contextmanager
     def open(self) -> Iterator[World]:
         """The time in which the process is the simulation's."""
-        (self.directory / _HOST).mkdir()
+        format_disk(self.directory / _HOST)
         with simulated(self.kernel, *self._patches()):
             yield self
 
@@ -74,6 +75,7 @@ class World:
         yield controllers, "serve", serve_on(self.network)
         yield controllers, "_await_ready", lambda server, host: self._await_ready(server)
         yield controllers, "StateLock", lambda directory: SimLock(self.kernel, self.disk)
+        yield Sqlite, "engine", quick_engine(Sqlite.engine)
         yield Ports, "_free", staticmethod(lambda taken: next(self._ports))
 
     def boot_controller(self) -> None:
