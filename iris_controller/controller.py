@@ -22,6 +22,7 @@ from iris_api.temporary import make_directory
 from iris_api.threads import ThreadContainer, get_thread_registry
 from iris_controller.bundles import BundleApp, BundleStore
 from iris_controller.clock import Clock, system_clock
+from iris_controller.clock_mark import moved_since_mark
 from iris_controller.core import Core
 from iris_controller.endpoints_service import EndpointsService, EndpointVersions
 from iris_controller.logs import LogStore
@@ -124,7 +125,8 @@ class Controller:
     def _start(self) -> None:
         lock, store = self._open()
         with _uncollected():
-            state = State(restore(store.load(), self._clock()))
+            moved = moved_since_mark(self._directory)
+            state = State(restore(store.load(), self._clock(), moved))
         wakes = Wakes(self._polls, EndpointVersions(int(self._clock().wall * 1000)))
         writer = self._threads.spawn_executor(1, "store")
         loop = self._loop = ControlLoop(

@@ -135,8 +135,11 @@ class WorkersService:
 def _report(request: pb.ReconcileRequest) -> Report:
     """Raises Refused or InvalidSpec. An identity is never made up: two workers would share it."""
     for name in ("worker_id", "incarnation"):
-        if not getattr(request, name):
+        value = getattr(request, name)
+        if not value:
             raise Refused("invalid_argument", f"a worker must send its {name}")
+        if " " in value or not value.isprintable():
+            raise Refused("invalid_argument", f"{name} {value!r} is not allowed: one printable word")
     return Report(
         worker=request.worker_id,
         incarnation=request.incarnation,

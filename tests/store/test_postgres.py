@@ -20,7 +20,7 @@ from iris_controller.store import StateLost
 from iris_controller.store.opening import open_store
 from iris_controller.store.postgres import Postgres
 from iris_controller.store.sql import SqlStore
-from tests.controller.client import Client
+from tests.controller.client import Agent, Client
 from tests.controller.conftest import Start
 from tests.store.postgres import PostgresServer
 from tests.store.relay import Cut, Relay
@@ -249,6 +249,18 @@ def test_a_database_that_cannot_be_had_is_told(
         start(tmp_path, database=postgres.url("none"))
 
 
+@pytest.mark.parametrize("text", ["a\0b", "a b", "a\nb"])
+def test_a_worker_with_an_odd_name_harms_nobody(
+    start: Start, postgres: PostgresServer, name: str, tmp_path: Path, text: str
+) -> None:
+    """PostgreSQL refuses NUL in a text, and with it all that is in the same transaction."""
+    client = start(tmp_path, database=postgres.url(name))
+    for worker in (Agent(client, text), Agent(client, "w", text)):
+        with pytest.raises(Refused, match="is not allowed: one printable word"):
+            worker.reconcile()
+    assert client.submit("goes-on", request_id=text)
+
+
 def test_a_missing_driver_is_named_with_its_extra() -> None:
     program = """
 import sys
@@ -278,8 +290,6 @@ print("psycopg" in sys.modules)
 def test_a_whole_cluster_goes_on_where_it_was(
     start: Start, postgres: PostgresServer, name: str, tmp_path: Path
 ) -> None:
-    from tests.controller.client import Agent
-
     client = start(tmp_path, database=postgres.url(name))
     job = client.submit(request_id="r")
     agent = Agent(client)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from attrs import evolve
 from iris_api.errors import PlatformError
 from iris_api.jobs import JobState
 from iris_controller.clock import Now
+from iris_controller.clock_mark import moved_since_mark
 from iris_controller.restore import restore
 from iris_controller.rows import Attempt, Endpoint, Job, Task, Worker
 from iris_controller.state import Changes, State
@@ -132,6 +134,43 @@ def test_spans_go_on_after_a_restart_and_graces_start_anew() -> None:
     assert restored.get(Worker, "w-1").last_seen == 5.0
     assert restored.get(Endpoint, "e-2").expires == 65.0
     assert first.state is JobState.RUNNING
+
+
+@pytest.mark.parametrize(
+    ("wall", "moved", "left"),
+    [
+        (20, 0, 80),
+        (-50, 0, 100),  # set back while nobody was there
+        (-50, -70, 100),
+        (86_420, 86_400, 80),  # set ahead by a day
+        (86_400, 86_420, 100),  # started after it was set ahead: believed to have just started
+        (200, 0, -100),  # it is long over
+    ],
+)
+def test_a_moved_clock_makes_no_span_shorter(wall: float, moved: float, left: float) -> None:
+    cluster = eventful()
+    began = cluster.clock.wall()
+    restored = State(restore(cluster.state.everything(), Now(5.0, began + wall), moved))
+    first = next(job for job in restored.rows(Job) if job.spec.name == "first")
+    assert first.deadline == pytest.approx(5.0 + left)
+
+
+def test_a_clock_that_is_moved_is_told_by_the_mark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert moved_since_mark(tmp_path) == 0.0
+    assert moved_since_mark(tmp_path) == 0.0
+    real = time.time
+    for jump in (3600.0, -3600.0):
+        monkeypatch.setattr(time, "time", lambda jump=jump: real() + jump)
+        assert moved_since_mark(tmp_path) == pytest.approx(jump, abs=1.0)
+    monkeypatch.setattr(time, "time", lambda: real() + 2.0)  # is being set right
+    assert moved_since_mark(tmp_path) == 0.0
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[1]", '{"boot": "another", "ahead": 1.0}', '{"boot": 1}'])
+def test_a_mark_of_another_boot_or_none_is_made_anew(tmp_path: Path, text: str) -> None:
+    (tmp_path / "clock").write_text(text)
+    assert moved_since_mark(tmp_path) == 0.0
+    assert "boot" in (tmp_path / "clock").read_text()
 
 
 def test_specs_that_differ_in_the_name_alone_stay_apart(store: SqlStore) -> None:
