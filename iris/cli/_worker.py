@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import logging
+import os
+import signal
 import socket
+import threading
 from pathlib import Path
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 import click
 
 from iris.cli._client import client_for, controller_option
 from iris.cli._up import catch_signals
-from iris_api.errors import ConfigError, InvalidSpec
+from iris_api.errors import ConfigError, InvalidSpec, PlatformError
+
+if TYPE_CHECKING:
+    from iris.cluster.host import HostedWorker
 
 __all__ = ["worker"]
+
+_LOOK: Final = 1.0  # seconds between looks whether the worker still is one
 
 
 @click.command()
@@ -57,6 +66,7 @@ def worker(
     connection = client_for(controller, config).connection
     identity = check_label(worker_id or new_id("worker"), "worker id")
     wait_for_signal = catch_signals()
+    threads = get_thread_registry().container.child("worker")
     host = WorkerHost(
         loaded,
         select(loaded),
@@ -64,14 +74,26 @@ def worker(
         token=connection.token,
         directory=directory or loaded.controller.state.directory / f"worker-{identity}",
         survives=worker_id is not None,
-        threads=get_thread_registry().container.child("worker"),
+        threads=threads,
         advertise_host=advertise_host or _own_address(connection.address),
     )
-    host.run(WorkerSpec(worker_id=identity, pool=pool, slice_id=identity))
+    hosted = host.run(WorkerSpec(worker_id=identity, pool=pool, slice_id=identity))
     click.echo(f"Worker {identity} of pool {pool} serves {connection.address}. Ctrl+C ends it.")
+    threads.spawn(lambda stop: _end_with(hosted, stop), "watch")
     wait_for_signal()
+    replaced = [] if hosted.is_alive() else hosted.trouble()
     click.echo("Ending tasks ...")
     host.stop()
+    if replaced:
+        raise PlatformError(f"worker {identity} has ended: {replaced[0]}")
+
+
+def _end_with(worker: HostedWorker, stop: threading.Event) -> None:
+    """End this process as a signal does once its worker has ended: a newer process has its id."""
+    while not stop.wait(_LOOK):
+        if not worker.is_alive():
+            os.kill(os.getpid(), signal.SIGTERM)
+            return
 
 
 def _own_address(controller: str) -> str:

@@ -32,6 +32,10 @@ class HostedWorker:
     def is_alive(self) -> bool:
         return self._worker.is_alive()
 
+    def trouble(self) -> list[str]:
+        """Why it does not do its work; empty while it does."""
+        return self._worker.trouble()
+
     def stop(self) -> None:
         """Have it end, with all that it runs; returns at once."""
         self._threads.spawn(lambda _stop: self.end(STOP), name="end")

@@ -131,3 +131,16 @@ def test_a_job_that_failed_and_goes_on(iris: Iris, address: str, tmp_path: Path)
     assert f"last failure: {job_id}:0, attempt 0 on " in shown
     assert shown.endswith("task exited with code 3\n  | why\n")
     iris("stop", *at, job_id)
+
+
+def test_a_worker_that_was_replaced(iris: Iris, address: str, tmp_path: Path) -> None:
+    """A second process with its id and another directory takes over; the first ends and says why."""
+    argv = [sys.executable, "-m", "iris", "worker", "--id", "extra", "--controller", address, "--directory"]
+    with subprocess.Popen([*argv, str(tmp_path / "one")], stderr=subprocess.PIPE, text=True) as first:
+        wait_for_condition(lambda: "extra" in iris("workers", "--controller", address).stdout, timeout=30)
+        with subprocess.Popen([*argv, str(tmp_path / "two")]) as second:
+            _, said = first.communicate(timeout=40)
+            second.send_signal(signal.SIGTERM)
+    assert first.returncode == 2
+    assert "iris: worker extra has ended: " in said
+    assert "runs in a newer process" in said
