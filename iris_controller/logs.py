@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import shutil
 import threading
+from io import FileIO
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -37,12 +38,19 @@ class LogLine:
 
 @define
 class _Tail:
-    """The end of one file. `next` is the index of the entry that is expected."""
+    """The end of one file. `next` is the index of the entry that is expected. `stale`: a write has failed,
+    and what is in the file is to be counted anew."""
 
     next: int = 0
     size: int = 0
     truncated: bool = False
+    stale: bool = False
     lock: threading.Lock = field(factory=threading.Lock)
+
+    def take_over(self, other: _Tail) -> None:
+        """All but its lock."""
+        self.next, self.size, self.truncated = other.next, other.size, other.truncated
+        self.stale = other.stale
 
 
 class LogStore:
@@ -58,11 +66,14 @@ class LogStore:
     def append(self, task: TaskId, uid: str, first: int, count: int, lines: bytes) -> int:
         """Add `count` lines, of which `first` is the index of the first; those that are there already are
         skipped. Returns the index expected next. Over the quota, all is dropped behind a mark. Raises
-        InvalidSpec for a block that is no such lines."""
+        InvalidSpec for a block that is no such lines, and OSError where the disk does not take all of them;
+        then the same may be added again."""
         _check(count, lines)
         path = self._path(task, uid)
         tail = self._tail(path)
         with tail.lock:
+            if tail.stale:
+                tail.take_over(_survey(path))
             following = first + count
             if tail.truncated or following <= tail.next:
                 tail.next = max(tail.next, following)
@@ -118,19 +129,21 @@ class LogStore:
                 return
 
     def _write(self, path: Path, tail: _Tail, data: bytes, following: int, when: int) -> None:
-        if tail.size + len(data) > self._quota:
+        truncated = tail.size + len(data) > self._quota
+        if truncated:
             room = data.rfind(b"\n", 0, max(0, self._quota - tail.size)) + 1
             mark = f"#0 {when} log [iris: output over {self._quota} bytes an attempt is dropped]\n"
             data = data[:room] + mark.encode()
-            tail.truncated = True
+        tail.stale = True  # until all is written
         with _opened(path) as file:
-            file.write(data)
+            left = memoryview(data)
+            while left:  # a disk that becomes full takes a part
+                left = left[file.write(left) :]
         self.written += len(data)
-        tail.size += len(data)
-        tail.next = following
+        tail.take_over(_Tail(following, tail.size + len(data), truncated))
 
 
-def _opened(path: Path) -> BinaryIO:
+def _opened(path: Path) -> FileIO:
     try:
         return path.open("ab", buffering=0)
     except FileNotFoundError:

@@ -54,15 +54,18 @@ class WorkersService:
         if attempt is None or attempt.task != request.task_id or attempt.state.ended:
             what = f"attempt {request.attempt_uid!r} of task {request.task_id!r}"
             raise Refused("failed_precondition", f"{what} has ended, or never was: its output is not taken")
-        with checked():
-            following = await self._core.on_disk(
-                self._core.logs.append,
-                attempt.task,
-                attempt.uid,
-                request.first,
-                request.count,
-                request.lines,
-            )
+        try:
+            with checked():
+                following = await self._core.on_disk(
+                    self._core.logs.append,
+                    attempt.task,
+                    attempt.uid,
+                    request.first,
+                    request.count,
+                    request.lines,
+                )
+        except OSError as error:  # a full disk, say: the worker keeps it and comes again
+            raise Refused("unavailable", f"the output of {attempt.task} cannot be kept: {error}") from error
         self._core.polls.wake([("logs", attempt.task)])
         return pb.AppendLogsReply(next=following)
 

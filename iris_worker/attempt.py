@@ -89,9 +89,10 @@ class AttemptRun:
         self._observation = evolve(self._observation, state=None, exit=end, last_lines=lines)
         self._changed()
 
-    def remove(self) -> None:
-        """Its end is acknowledged: leave nothing on the disk."""
+    def remove(self) -> bool:
+        """Its end is acknowledged: leave nothing on the disk. False if something is left: try again later."""
         shutil.rmtree(self.directory, ignore_errors=True)
+        return not self.directory.exists()
 
     def _run(self) -> Exit:
         if self._grace is not None:

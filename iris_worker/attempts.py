@@ -45,6 +45,9 @@ class Attempts:
         self._launcher = Launcher(config, runtime, self._ports, contact)
         self._lock = threading.Lock()
         self._runs: dict[str, AttemptRun] = {}
+        self._left: list[
+            AttemptRun
+        ] = []  # acknowledged, but the disk or the process lacked the means to remove
         self._sequence = self._known_revision = 0
 
     def adopt(self) -> None:
@@ -98,16 +101,18 @@ class Attempts:
         return request
 
     def forget(self, told: pb.ReconcileRequest) -> None:
-        """The controller has taken `told`: what had ended in it is acknowledged."""
-        for observed in told.attempts:
-            if observed.state != "EXITED":
-                continue
-            with self._lock:
-                run = self._runs.pop(observed.uid, None)
-            if run is not None:
-                self._ports.release(run.uid)
-                self._runtime.forget(run.uid)
-                run.remove()
+        """The controller has taken `told`: what had ended in it is acknowledged, and removed."""
+        with self._lock:
+            ended = (observed.uid for observed in told.attempts if observed.state == "EXITED")
+            found = [self._runs.pop(uid, None) for uid in ended]
+            done = [*self._left, *(run for run in found if run is not None)]
+            self._left = []
+        for run in done:
+            self._ports.release(run.uid)
+            self._runtime.forget(run.uid)
+            if not run.remove():
+                with self._lock:
+                    self._left.append(run)
 
     def stop_all(self, why: str) -> None:
         """Have everything end, for a reason of this worker's own. Returns at once."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -149,12 +150,11 @@ class Folder:
             path.unlink(missing_ok=True)
 
     def remove(self) -> None:
-        """In two steps, so that what is left of an interrupted removal is not taken for an attempt."""
+        """In two steps, so that what is left of an interrupted removal is not taken for an attempt. May be
+        called again."""
         gone = self.path.with_name(f".{self.uid}")
-        try:
+        with contextlib.suppress(FileNotFoundError):
             self.path.rename(gone)
-        except FileNotFoundError:
-            return
         shutil.rmtree(gone, ignore_errors=True)
 
     def _write(self, name: str, data: bytes) -> None:

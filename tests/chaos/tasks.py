@@ -9,7 +9,7 @@ import os
 import threading
 from pathlib import Path
 
-__all__ = ["Counter", "announces", "family", "prints", "serve"]
+__all__ = ["Counter", "announces", "calls", "family", "prints", "serve"]
 
 
 def note(ran: str) -> str:
@@ -81,3 +81,19 @@ def serve(ran: str, name: str, end: str) -> None:
         server.serve_background()
         while not Path(end).exists():
             threading.Event().wait(0.2)
+
+
+def calls(ran: str, name: str, ready: str, go: str) -> None:
+    """Call a counter, and once more when the file `go` is there; tell of each."""
+    from iris.actor import ActorClient
+    from iris.client import iris_ctx
+
+    note(ran)
+    actor = ActorClient(iris_ctx().resolver, name, timeout=20.0)
+    actor.bump(0.0)
+    Path(ready).touch()
+    while not Path(go).exists():
+        threading.Event().wait(0.1)
+    threading.Event().wait(1.5)  # longer than an answer of the controller is used
+    actor.bump(0.0)
+    Path(f"{ready}.again").touch()

@@ -13,11 +13,17 @@ from iris.client import IrisClient
 from iris.client.job import Job
 from iris.cluster.types import CauseKind, Entrypoint, EnvironmentSpec, JobState
 from iris_api.errors import IrisError
+from iris_api.ids import JobId
 from iris_api.testing import wait_for_condition
+from iris_controller.logs import LogStore
 from tests.chaos.trio import LIMIT, Trio, trio
 from tests.rigs.disk import SmallDisk, small_disk
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(150)]
+
+
+# 200 lines of 400 bytes, for 2 s
+TALKS = f"i=0; while [ $i -lt 200 ]; do echo $i {'x' * 400}; i=$((i+1)); sleep 0.01; done"
 
 
 @pytest.fixture
@@ -31,6 +37,33 @@ def state(tmp_path: Path) -> Iterator[SmallDisk]:
 def cluster(state: SmallDisk, tmp_path: Path) -> Iterator[Trio]:
     with trio(tmp_path, workers=("one",)) as made:
         yield made
+
+
+def test_a_log_on_a_full_disk(tmp_path: Path) -> None:
+    """What did not find room is refused, in part or as a whole, and taken when it comes again."""
+    with small_disk(tmp_path / "disk", 1) as disk:
+        store = LogStore(disk.path / "logs")
+        task = JobId("job").task(0)
+        blocks = [
+            b"".join(b"%d stdout line %d\n" % (i, i) for i in range(at, at + 1000))
+            for at in range(0, 9000, 1000)
+        ]
+        refused = following = 0
+        for number, block in enumerate(blocks):
+            disk.fill(spare=5000 * number)
+            while following < 1000 * (number + 1):
+                try:
+                    following = store.append(task, "uid", 1000 * number, 1000, block)
+                except OSError:
+                    refused += 1
+                    disk.empty()
+        assert refused > 3
+        lines: list[str] = []
+        offset, at_end = 0, False
+        while not at_end:
+            page, offset, at_end = store.read(task, "uid", offset, 10_000)
+            lines += [line.data for line in page]
+        assert lines == [f"line {i}" for i in range(9000)]
 
 
 def submit_until_refused(client: IrisClient, entry: Entrypoint) -> tuple[list[Job], str]:
@@ -55,6 +88,8 @@ def test_the_controllers_disk_is_full(
     goes on when there is room: also the output that came meanwhile is kept."""
     monkeypatch.setattr("iris.client.connection.GAP", 3.0)
     counting = cluster.counting()
+    talks = cluster.client.submit(name="talks", entrypoint=cluster.folder.script(TALKS))
+    wait_for_condition(lambda: talks.state is JobState.RUNNING, LIMIT)
     state.fill()
     acknowledged, reason = submit_until_refused(cluster.client, cluster.folder.script("true"))
     assert "full" in reason, reason
@@ -67,6 +102,8 @@ def test_the_controllers_disk_is_full(
     later = cluster.client.submit(name="later", entrypoint=cluster.folder.script("echo here"))
     for job in [*acknowledged, later]:
         assert job.wait(timeout=LIMIT).state is JobState.SUCCEEDED
+    talks.wait(timeout=LIMIT)
+    assert cluster.lines(talks) == [f"{number} {'x' * 400}" for number in range(200)]
     assert len(cluster.attempts(counting)) == 1
     cluster.finish(counting)
     cluster.end()

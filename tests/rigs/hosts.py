@@ -74,12 +74,17 @@ class Host:
 
 
 class Network:
-    """A bridge, and hosts on it. `outside` is where this process is."""
+    """A bridge, and hosts on it. `here` is this process as they see it."""
 
     def __init__(self) -> None:
         self._mark = f"{_PREFIX}{os.getpid()}n{next(_counter)}"
         self._hosts: list[Host] = []
         self._net = f"10.{100 + os.getpid() % 100}.{next(_counter) % 250}"
+
+    @property
+    def here(self) -> Host:
+        """Without a namespace of its own: only what it is to the others can be ruled."""
+        return Host("", f"{self._net}.1")
 
     def open(self) -> None:
         _run("ip", "link", "add", self._mark, "type", "bridge")
