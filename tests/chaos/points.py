@@ -53,7 +53,7 @@ def _worker(module: str, function: str, **options: Any) -> Point:
 POINTS: Final[dict[str, Point]] = {
     # while it starts
     "controller locked its state": _controller("store.lock", "StateLock.__init__", after=True, starting=True),
-    "controller reads a row": _controller("store.sql", "read", most=60, starting=True),
+    "controller reads rows": _controller("store.loading", "_all", most=5, starting=True),
     "controller before restoring": _controller("controller", "restore", starting=True),
     "controller restored": _controller("controller", "restore", after=True, starting=True),
     "controller about to listen": _controller("controller", "Controller._serve", starting=True),
@@ -61,9 +61,12 @@ POINTS: Final[dict[str, Point]] = {
     "controller after its first turns": _controller(
         "loop", "ControlLoop._turn", after=True, most=3, starting=True
     ),
+    "controller before removing strays": _controller("pruner", "Pruner._remove_strays", starting=True),
+    "controller after forgetting": _controller("pruner", "Pruner._forget", after=True, starting=True),
     # a change
     "controller after a turn": _controller("loop", "ControlLoop._turn", after=True, most=40),
     "controller before a commit": _controller("store.sql", "SqlStore.commit", most=30),
+    "controller in a transaction": _controller("store.sql", "SqlStore._upsert", after=True, most=30),
     "controller after a commit": _controller("store.sql", "SqlStore.commit", after=True, most=30),
     "controller merged, not answered": _controller("loop", "ControlLoop._take_over", after=True, most=30),
     "controller before a submit": _controller("service", "ControllerService.submit_job", most=8),
