@@ -123,6 +123,13 @@ class State(View):
             del self._index[index][key]
 
 
+def _differ(before: Worker | None, row: Row | None) -> bool:
+    """Is this more than a worker that was heard again?"""
+    if before is None or not isinstance(row, Worker):
+        return True
+    return before != row or (before.faults, before.rests_until) != (row.faults, row.rests_until)
+
+
 def _replaces(before: Row | None, row: Row) -> bool:
     """Is this another job of the same id, which takes a place of its own in the order?"""
     return isinstance(row, Job) and isinstance(before, Job) and before.order != row.order
@@ -184,7 +191,8 @@ class Draft(View):
     def touched_workers(self) -> set[str]:
         """Ids of workers that differ, or whose attempts do."""
         held = {str(group) for index, group in (*self.removed, *self.added) if index is Index.HELD}
-        return held.union(self.overlay[Worker])
+        rows = self.overlay[Worker].items()
+        return held.union(key for key, row in rows if _differ(self.state.find(Worker, key), row))
 
     def mark(self) -> int:
         return len(self._journal)

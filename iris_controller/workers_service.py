@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 from collections.abc import Mapping
 from typing import Any, Final
+
+from attrs import evolve
 
 from iris_api.errors import Refused
 from iris_api.jobs import TaskState
 from iris_api.platform import Exit, ExitKind
 from iris_api.rpc import cluster_pb2 as pb
 from iris_api.rpc.convert import exit_from_proto, member, resources_from_proto
+from iris_controller.clock import Now
 from iris_controller.core import Core, checked, seconds
 from iris_controller.polls import Hold
 from iris_controller.rows import Attempt, Job, Task, Worker
-from iris_controller.state import Index
+from iris_controller.state import Draft, Index
 from iris_controller.status import run_spec
-from iris_controller.transitions.workers import Observed, Report, observe
+from iris_controller.transitions.workers import Observed, Report, is_known, observe
 
 __all__ = ["WorkersService"]
 
@@ -33,18 +37,39 @@ class WorkersService:
         self._core, self._absence = core, absence
         self._polls: dict[str, Hold] = {}
         self._met: dict[str, None] = {}  # incarnations that have had an answer
+        self._told: dict[str, bytes] = {}  # by worker, the content of what was taken last
 
     async def reconcile(self, request: pb.ReconcileRequest, ctx: Any = None) -> pb.ReconcileReply:
-        with checked():
-            report = _report(request)
+        _check_identity(request)
         self._check_cluster(request.cluster)
-        seen = len(report.attempts)
-        await self._core.loop.run(lambda draft, now: observe(draft, report, now), report=seen)
+        await self._take(request)
         if request.report_only or request.leaving:
-            worker = self._core.state.find(Worker, report.worker)
-            return self._answer(report, worker.revision if worker else 0)
-        await self._until_newer(report, request)
-        return self._desire(report)
+            worker = self._core.state.find(Worker, request.worker_id)
+            return self._answer(request, worker.revision if worker else 0)
+        await self._until_newer(request)
+        return self._desire(request)
+
+    async def _take(self, request: pb.ReconcileRequest) -> None:
+        """Take over what a worker saw; only its life where it says again what it said last."""
+        content = _content(request)
+        again = self._told.get(request.worker_id) == content
+
+        def command(draft: Draft, now: Now) -> bool:
+            """True if nothing newer had come before."""
+            worker = draft.find(Worker, request.worker_id)
+            if again and worker is not None and is_known(worker, request.incarnation):
+                draft.put(evolve(worker, sequence=max(worker.sequence, request.sequence), last_seen=now.mono))
+                return True
+            observe(draft, _report(request), now)
+            worker = draft.find(Worker, request.worker_id)
+            return worker is not None and worker.sequence == request.sequence
+
+        with checked():
+            taken = await self._core.loop.run(command, report=0 if again else len(request.attempts))
+        if taken:
+            self._told[request.worker_id] = content
+            if len(self._told) > _REMEMBERED:
+                del self._told[next(iter(self._told))]
 
     async def append_logs(self, request: pb.AppendLogsRequest, ctx: Any = None) -> pb.AppendLogsReply:
         """Lines of an attempt that has ended here are refused: of a displaced one nothing is kept, and of
@@ -69,34 +94,34 @@ class WorkersService:
         self._core.polls.wake([("logs", attempt.task)])
         return pb.AppendLogsReply(next=following)
 
-    async def _until_newer(self, report: Report, request: pb.ReconcileRequest) -> None:
+    async def _until_newer(self, request: pb.ReconcileRequest) -> None:
         """Hold the answer until there is news. A newer poll of the same worker has this one answered, and
         the first since this process started is answered at once: so a worker knows that it is heard."""
-        older = self._polls.pop(report.worker, None)
+        older = self._polls.pop(request.worker_id, None)
         if older is not None:
             older.wake()
-        if report.incarnation not in self._met:
-            self._met[report.incarnation] = None
+        if request.incarnation not in self._met:
+            self._met[request.incarnation] = None
             if len(self._met) > _REMEMBERED:
                 del self._met[next(iter(self._met))]
             return
         hold_time = seconds(request.hold_ms, min(_HOLD, self._core.loop.rules.grace / _ANSWERS))
-        with self._core.polls.hold(("worker", report.worker), hold_time) as hold:
-            self._polls[report.worker] = hold
+        with self._core.polls.hold(("worker", request.worker_id), hold_time) as hold:
+            self._polls[request.worker_id] = hold
             try:
-                while self._is_waiting(report, hold):
+                while self._is_waiting(request, hold):
                     await hold.wait()
             finally:
-                if self._polls.get(report.worker) is hold:
-                    del self._polls[report.worker]
+                if self._polls.get(request.worker_id) is hold:
+                    del self._polls[request.worker_id]
 
-    def _is_waiting(self, report: Report, hold: Hold) -> bool:
-        worker = self._core.state.find(Worker, report.worker)
+    def _is_waiting(self, request: pb.ReconcileRequest, hold: Hold) -> bool:
+        worker = self._core.state.find(Worker, request.worker_id)
         return (
             worker is not None
-            and worker.incarnation == report.incarnation
-            and worker.revision <= report.known_revision
-            and self._polls.get(report.worker) is hold
+            and worker.incarnation == request.incarnation
+            and worker.revision <= request.known_revision
+            and self._polls.get(request.worker_id) is hold
             and not hold.over
         )
 
@@ -106,43 +131,57 @@ class WorkersService:
             why = f"this is the controller of cluster {self._core.name!r}, and not of {cluster!r}"
             raise Refused("unavailable", why)
 
-    def _answer(self, report: Report, revision: int) -> pb.ReconcileReply:
+    def _answer(self, request: pb.ReconcileRequest, revision: int) -> pb.ReconcileReply:
         """Says who answers whom."""
         return pb.ReconcileReply(
             revision=revision,
             cluster=self._core.name,
-            worker_id=report.worker,
-            incarnation=report.incarnation,
+            worker_id=request.worker_id,
+            incarnation=request.incarnation,
             worker_grace=self._core.loop.rules.grace,
             absence=self._absence,
         )
 
-    def _desire(self, report: Report) -> pb.ReconcileReply:
+    def _desire(self, request: pb.ReconcileRequest) -> pb.ReconcileReply:
         """Everything that the worker should have; how to run only what it did not name."""
         state = self._core.state
-        worker = state.find(Worker, report.worker)
-        if worker is None or worker.incarnation != report.incarnation:
-            raise Refused("aborted", f"worker {report.worker} runs in a newer process, or has left")
-        reply = self._answer(report, worker.revision)
+        worker = state.find(Worker, request.worker_id)
+        if worker is None or worker.incarnation != request.incarnation:
+            raise Refused("aborted", f"worker {request.worker_id} runs in a newer process, or has left")
+        reply = self._answer(request, worker.revision)
+        named = {one.uid for one in request.attempts}
         for uid in state.walk(Index.HELD, worker.id):
             attempt = state.get(Attempt, uid)
             if not attempt.desired:
                 continue
             desired = reply.attempts.add(uid=uid)
-            if uid not in report.attempts:
+            if uid not in named:
                 task = state.get(Task, attempt.task)
                 desired.run.CopyFrom(run_spec(state.get(Job, task.job), task))
         return reply
 
 
-def _report(request: pb.ReconcileRequest) -> Report:
-    """Raises Refused or InvalidSpec. An identity is never made up: two workers would share it."""
+def _check_identity(request: pb.ReconcileRequest) -> None:
+    """An identity is never made up: two workers would share it."""
     for name in ("worker_id", "incarnation"):
         value = getattr(request, name)
         if not value:
             raise Refused("invalid_argument", f"a worker must send its {name}")
         if " " in value or not value.isprintable():
             raise Refused("invalid_argument", f"{name} {value!r} is not allowed: one printable word")
+
+
+def _content(request: pb.ReconcileRequest) -> bytes:
+    """Equal for requests that say the same, at whatever time and on whichever way."""
+    sequence, hold_ms, report_only = request.sequence, request.hold_ms, request.report_only
+    request.sequence, request.hold_ms, request.report_only = 0, 0, False
+    encoded = request.SerializeToString(deterministic=True)
+    request.sequence, request.hold_ms, request.report_only = sequence, hold_ms, report_only
+    return hashlib.blake2b(encoded, digest_size=16).digest()
+
+
+def _report(request: pb.ReconcileRequest) -> Report:
+    """Raises InvalidSpec."""
     return Report(
         worker=request.worker_id,
         incarnation=request.incarnation,

@@ -18,7 +18,7 @@ from iris_controller.transitions.attempts import advance, end_attempt
 from iris_controller.transitions.causes import cause_of
 from iris_controller.transitions.health import note_health
 
-__all__ = ["FORGET", "Observed", "Report", "lose_worker", "observe"]
+__all__ = ["FORGET", "Observed", "Report", "is_known", "lose_worker", "observe"]
 
 FORGET: Final = 3600.0  # seconds for which a lost worker is shown
 _REMEMBERED: Final = 8  # earlier incarnations of a worker
@@ -70,6 +70,11 @@ def observe(draft: Draft, report: Report, now: Now) -> None:
     if report.leaving:
         _end_all(draft, worker.id, f"worker {worker.id} has left", now)
         draft.delete(Worker, worker.id)
+
+
+def is_known(worker: Worker, incarnation: str) -> bool:
+    """Has this process of the worker been heard, and not been given up since?"""
+    return worker.incarnation == incarnation and not worker.lost
 
 
 def _contact(before: Worker | None, report: Report, now: Now) -> Worker:

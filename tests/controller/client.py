@@ -67,8 +67,10 @@ class Client:
 class Agent:
     """A worker's side of the protocol; a test decides what its attempts do."""
 
-    def __init__(self, client: Client, worker_id: str = "w-1", incarnation: str = "one") -> None:
-        self._client = client
+    def __init__(
+        self, client: Client, worker_id: str = "w-1", incarnation: str = "one", cpu: int = 8
+    ) -> None:
+        self._client, self._cpu = client, cpu
         self.worker_id, self.incarnation = worker_id, incarnation
         self.sequence = self.known = 0
         self.has: dict[str, pb.ObservedAttempt] = {}
@@ -81,7 +83,7 @@ class Agent:
             "incarnation": self.incarnation,
             "sequence": self.sequence,
             "worker": pb.WorkerDescription(
-                pool="default", resources=pb.Resources(cpu=8, memory=16 * 10**9), version="0.1.0"
+                pool="default", resources=pb.Resources(cpu=self._cpu, memory=16 * 10**9), version="0.1.0"
             ),
             "attempts": list(self.has.values()),
             "known_revision": self.known,

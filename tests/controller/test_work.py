@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
-from iris_api.testing import wait_for_condition
+from iris_api.rpc import cluster_pb2 as pb
+from iris_api.testing import VirtualClock, wait_for_condition
 from iris_api.threads import ThreadRegistry
 from iris_controller.clock import Now
 from iris_controller.loop import ControlLoop
@@ -42,7 +43,7 @@ class Counted(State):
 
     def find(self, kind: type[R], key: str) -> R | None:
         Counted.looks += 1
-        return super().find(kind, key)
+        return cast("R | None", self._rows[kind].get(key))
 
 
 def puts(name: str, rows: int = 1) -> Callable[[Draft, Now], str]:
@@ -183,3 +184,49 @@ def test_a_thousand_workers_cost_a_change_nothing() -> None:
         looks.append(Counted.looks)
         assert cluster.state.size(Worker) == workers
     assert looks[1] <= looks[0] + 5
+
+
+def test_what_a_worker_says_again_is_not_looked_at_again(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agent = Agent(client, cpu=100)
+    client.submit(spec={"replicas": 100})
+    wait_for_condition(lambda: len(agent.pull()) == 100)
+    agent.reconcile(report_only=True)
+    monkeypatch.setattr(State, "find", Counted.find)
+    Counted.looks = 0
+    agent.reconcile(report_only=True)
+    assert 0 < Counted.looks < 20
+
+
+def test_what_came_too_late_is_not_taken_for_what_was_said_last(client: Client) -> None:
+    agent = Agent(client)
+    job = client.submit()
+    agent.pull()
+    held = list(agent.has.values())
+    agent.reconcile(sequence=10, report_only=True)
+    agent.reconcile(sequence=9, report_only=True, attempts=[])
+    assert client.job(job).state == "RUNNING"
+    agent.reconcile(sequence=11, report_only=True, attempts=[])
+    (task,) = client.job(job).tasks
+    assert [one.uid for one in task.attempts] == [held[0].uid]
+    assert "does not have it any more" in task.attempts[0].cause.message
+
+
+def test_a_worker_that_was_given_up_and_says_the_same_is_heard(start: Start) -> None:
+    clock = VirtualClock()
+    client = start(clock=lambda: Now(clock.now(), clock.wall()))
+    agent = Agent(client)
+    agent.pull(hold_ms=0)
+    agent.reconcile(report_only=True)
+
+    def states() -> list[str]:
+        listed = client.call("Controller/ListWorkers", pb.ListWorkersRequest()).workers
+        return [worker.state for worker in listed]
+
+    for _ in range(10):  # in steps, as one leap would be this process's own sleep
+        clock.advance(4)
+        Agent(client, "other").reconcile(report_only=True)
+    assert "lost" in states()
+    agent.reconcile(report_only=True)
+    assert "lost" not in states()
