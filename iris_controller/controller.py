@@ -135,7 +135,7 @@ class Controller:
             rules=self._config.rules,
             executor=writer,
             merged=wakes.merged,
-            lost=self._lost,
+            lost=self._note_loss,
             clock=self._clock,
         )
         server = self._server = self._serve(loop, wakes)
@@ -160,6 +160,12 @@ class Controller:
         store = self._given_store or self._open_store()
         self._stack.callback(store.close)
         return lock, store
+
+    def _note_loss(self, error: StateLost) -> None:
+        """On the event loop. Whoever waits for an answer gets the refusal now."""
+        self._polls.close()
+        if self._lost is not None:
+            self._lost(error)
 
     def _open_store(self) -> Store:
         from iris_controller.store.opening import open_store
