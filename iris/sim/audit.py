@@ -45,6 +45,7 @@ def settled(world: World) -> bool:
         all(user.done or not user.process.alive for user in world.users)
         and all(job.state.ended for job in world.checks.all(Job))
         and not any(True for _ in world.running())
+        and (world.platform is None or world.platform.ready() >= world.platform.pool.min)
     )
 
 
@@ -65,6 +66,8 @@ def finish(world: World) -> None:
             checks.fail("waits end", f"{user.name} is not done")
     for endpoint in checks.all(Endpoint):
         checks.fail("nothing is left", f"endpoint {endpoint.name} of {endpoint.attempt}")
+    if world.platform is not None and world.platform.ready() < world.platform.pool.min:
+        checks.fail("pools are filled", f"{world.platform.ready()} of {world.platform.pool.min} slices")
     for task in checks.all(Task):
         _kept_its_budget(world, task)
     _memory_is_disk(world)
@@ -85,7 +88,9 @@ def _ends_with_its_parent(world: World, job: Job) -> None:
     since = world.checks.ended.get(job.id.parent or "")
     if since is None:
         return
-    calm = [world.faults.calm_since(name) for name in world.machines]
+    held = [one for one in world.checks.all(Attempt) if one.job == job.id and not one.state.ended]
+    machines = [world.machines[one.worker] for one in held] or list(world.machines.values())
+    calm = [None if one.gone else world.faults.calm_since(one.host.name) for one in machines]
     known = [when for when in calm if when is not None]
     if len(known) < len(calm):
         return

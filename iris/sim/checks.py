@@ -39,7 +39,6 @@ class Checks:
         self.world = world
         self.broken: Broken | None = None
         self.condemned: dict[str, float] = {}
-        self.placed: dict[str, float] = {}  # when an attempt was handed out
         self.ended: dict[str, float] = {}
         self.acknowledgements: dict[str, str] = {}  # job -> the attempt that submitted it, or ""
         self._rows: dict[type[Row], dict[str, Row]] = {
@@ -175,7 +174,6 @@ class Checks:
 
     def _attempt(self, before: Attempt | None, attempt: Attempt) -> None:
         self._stays_ended("attempt", before, attempt)
-        self.placed.setdefault(attempt.uid, self.world.kernel.now)
         if attempt.state.ended or attempt.kill is not None:
             self.condemned.setdefault(attempt.uid, self.world.kernel.now)
         if attempt.state.ended and not (before is not None and before.state.ended):

@@ -18,9 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["Faults", "Trouble"]
 
 Undo = Callable[[], object]
-_HARMLESS = ("clock", "kill_sandbox", "client_crash", "broken")
+_HARMLESS = ("clock", "kill_sandbox", "client_crash", "broken", "reclaim")
 _SILENCE: Final = 8.0  # seconds of silence, in all, that may cost a worker its grace: calls hang beyond them
-_HEARD: Final = 8.0  # seconds until a controller with a slow disk has stored that a worker started anew
 _MEMORY: Final = 70.0  # seconds for which it counts
 
 
@@ -99,12 +98,14 @@ class Faults:
                 silent += end - trouble.begin
         if silent > _SILENCE or machine.gone:
             return ""
-        if box is None and machine.born > self._world.checks.placed[attempt.uid] - _HEARD:
-            return ""  # its worker died before it had started it
+        if box is None and machine.incarnation != attempt.incarnation:
+            return ""  # the worker process that it was for died before it had started it
         return f"its machine was silent for {silent:.1f} s, its sandbox is {box and (box.end or 'running')}"
 
     def heal(self) -> None:
         self._over = True
+        if self._world.platform is not None:
+            self._world.platform.calm()
         for host in self._world.network.hosts.values():
             for process in host.processes:
                 process.dies_at = None
@@ -173,6 +174,10 @@ class Faults:
             return None
         self._world.network.lagging[process] = None
         return process.kill
+
+    def _reclaim(self, fault: dict[str, Any]) -> None:
+        if self._world.platform is not None:
+            self._world.platform.reclaim()
 
     def _gone(self, fault: dict[str, Any]) -> None:
         """Nobody will ever see it again."""

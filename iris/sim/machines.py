@@ -38,6 +38,11 @@ class Machine:
         self.born = 0.0
         self.lost_power = 0.0  # when it last did
 
+    @property
+    def incarnation(self) -> str:
+        """Of the worker's process that runs, or ran last."""
+        return self.worker._contact.incarnation if self.worker is not None else ""
+
     def boot(self) -> None:
         """Start the worker process, as an init system does."""
         if (

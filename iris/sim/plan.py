@@ -12,7 +12,7 @@ from iris.sim.programs import Spec
 
 __all__ = ["GENERATOR", "Plan", "make_plan"]
 
-GENERATOR: Final = 2
+GENERATOR: Final = 3
 Plan = dict[str, Any]
 _LASTING: Final = ("worker_down", "stale", "power", "suspend", "pause", "partition", "weather", "disk_full",
                    "disk_slow", "disk_lost", "broken")  # fmt: skip
@@ -27,7 +27,7 @@ def make_plan(seed: int) -> Plan:
     chaos = dice.uniform(8.0, 40.0)
     names = [f"m{number}" for number in range(len(machines))]
     clients = [_client(dice, number, chaos) for number in range(dice.choice((1, 1, 2)))]
-    return {
+    plan: Plan = {
         "seed": seed,
         "generator": GENERATOR,
         "machines": machines,
@@ -35,6 +35,14 @@ def make_plan(seed: int) -> Plan:
         "chaos": chaos,
         "faults": _faults(dice, names, len(clients), chaos),
     }
+    if dice.random() < 0.2:
+        plan["pool"] = {
+            "least": dice.choice((1, 1, 2)),
+            "size": dice.choice((1, 2)),
+            "trouble": dice.choice((0.0, 0.3, 0.6)),
+        }
+        plan["faults"].append({"kind": "reclaim", "at": dice.uniform(5.0, 40.0)})
+    return plan
 
 
 def _client(dice: random.Random, number: int, chaos: float) -> list[list[Any]]:

@@ -13,6 +13,7 @@ from attrs import frozen
 
 from iris.sim import audit
 from iris.sim.plan import Plan, make_plan
+from iris.sim.slices import SimMachines
 from iris.sim.users import User
 from iris.sim.world import World
 from iris_api.testing.sim import Kernel, Trace
@@ -65,6 +66,8 @@ def simulate(plan: Plan | int, *, keep_trace: bool = False) -> Result:
 
 def _run(world: World, plan: dict[str, Any]) -> None:
     kernel, faults = world.kernel, world.faults
+    if "pool" in plan:
+        world.platform = SimMachines(world, **plan["pool"])
     world.boot_controller()
     for machine in plan["machines"]:
         world.add_machine(machine["name"], machine["cpu"]).boot()

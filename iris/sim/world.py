@@ -15,10 +15,12 @@ from iris.sim.machines import Machine
 from iris.sim.network import Network
 from iris.sim.sandboxes import SimSandbox
 from iris.sim.server import SimServer, serve_on
+from iris.sim.slices import SimMachines
 from iris.sim.users import User
 from iris_api.credentials import Token
 from iris_api.errors import PlatformError
 from iris_api.ids import TaskId
+from iris_api.resources import ResourceSpec
 from iris_api.testing.sim import Kernel, Patch, Process, Waiter, simulated
 from iris_api.testing.sim.sync import Event
 from iris_api.threads import ThreadContainer, thread_registry_scope
@@ -52,7 +54,13 @@ class World:
         self.controller: Controller | None = None
         self.process: Process | None = None
         self.ready_since: float | None = None
-        self.rules = Rules(pools=(PoolSpec(name="fixed", resources=None, max=8),))
+        self.platform: SimMachines | None = None
+        self.rules = Rules(
+            pools=(
+                PoolSpec(name="fixed", max=8),
+                PoolSpec(name="auto", resources=ResourceSpec(4, "8GB"), max=4),
+            )
+        )
         self.faults = Faults(self)
         self.users: list[User] = []
         self.boxes: dict[str, SimSandbox] = {}  # every sandbox that there ever was
@@ -142,6 +150,8 @@ class World:
         controller = Controller(config, threads=ThreadContainer("controller"), store=store)
         controller.start()
         self.controller, self.ready_since = controller, self.kernel.now
+        if self.platform is not None:
+            self.platform.keep()
         self.kernel.trace("ready", "controller")
 
     def _await_ready(self, server: SimServer) -> None:
