@@ -124,9 +124,9 @@ class Controller:
 
     def _start(self) -> None:
         lock, store = self._open()
+        self._moved = moved_since_mark(self._directory)
         with _uncollected():
-            moved = moved_since_mark(self._directory)
-            state = State(restore(store.load(), self._clock(), moved))
+            state = State(restore(store.load(), self._clock(), self._moved))
         wakes = Wakes(self._polls, EndpointVersions(int(self._clock().wall * 1000)))
         writer = self._threads.spawn_executor(1, "store")
         loop = self._loop = ControlLoop(
@@ -177,7 +177,7 @@ class Controller:
         bundles = BundleStore(self._directory / "bundles")
         disk = self._threads.spawn_executor(_FILE_THREADS, "files")
         core = Core(self._config.cluster, loop, self._polls, logs, bundles, disk)
-        self._pruner = Pruner(loop, logs, bundles, self._config.retention)
+        self._pruner = Pruner(loop, logs, bundles, self._config.retention, moved=self._moved)
         wakes.discard = logs.discard
         wakes.executor = disk
         services: dict[str, object] = {

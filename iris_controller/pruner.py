@@ -43,7 +43,8 @@ T = TypeVar("T")
 
 
 class Pruner:
-    """A thread of its own, so that the disk delays nobody. `start` and `stop` once each."""
+    """A thread of its own, so that the disk delays nobody. `start` and `stop` once each. `moved`: by how
+    many seconds the wall clock was moved before."""
 
     def __init__(
         self,
@@ -52,6 +53,7 @@ class Pruner:
         bundles: BundleStore,
         retention: Retention,
         *,
+        moved: float = 0.0,
         look: float = _LOOK,
         slow: float = _SLOW,
     ) -> None:
@@ -59,6 +61,7 @@ class Pruner:
         self._logs = logs
         self._bundles = bundles
         self._retention = retention
+        self._moved, self._began = moved, loop.clock()
         self._look, self._slow = look, slow
         self._remains: list[JobId] | None = []  # forgotten jobs that have tasks yet; None: to be found
         self._looked = -slow
@@ -107,7 +110,7 @@ class Pruner:
         """Bite by bite, until there is nothing left to forget."""
         more = True
         while more and not stop.wait(_BETWEEN):
-            bite = functools.partial(_bite, self._remains, self._retention)
+            bite = functools.partial(_bite, self._remains, self._retention, self._wall())
             self._remains, more = self._ask(bite)
 
     def _bound_logs(self) -> None:
@@ -126,13 +129,19 @@ class Pruner:
         self._measured = time.monotonic(), left, written
 
     def _drop_bundles(self) -> None:
-        before = self._loop.clock().wall - self._retention.bundles
+        before = self._wall() - self._retention.bundles
         unused = self._bundles.unused(before)
         if unused:
             needed = self._ask(lambda draft, now: bundles_in_use(draft))
             for digest in unused:
                 if digest not in needed:
                     self._bundles.remove(digest, before)
+
+    def _wall(self) -> float:
+        """The wall clock without what it was set ahead: nothing is too old for that reason."""
+        now = self._loop.clock()
+        moved = self._moved + (now.wall - self._began.wall) - (now.mono - self._began.mono)
+        return now.wall - max(0.0, moved)
 
     def _ask(self, command: Callable[[Draft, Now], T]) -> T:
         """Have a command carried out by the control loop."""
@@ -141,7 +150,7 @@ class Pruner:
 
 
 def _bite(
-    remains: list[JobId] | None, retention: Retention, draft: Draft, now: Now
+    remains: list[JobId] | None, retention: Retention, wall: float, draft: Draft, _now: Now
 ) -> tuple[list[JobId], bool]:
     """Forget a bite; tells of which forgotten jobs tasks are left, and whether there may be more."""
     if remains is None:
@@ -149,5 +158,5 @@ def _bite(
     if remains:
         return forget_tasks(draft, remains, _BITE), True
     before = draft.mark()
-    left = forget(draft, retention, now.wall, _BITE)
+    left = forget(draft, retention, wall, _BITE)
     return left, draft.mark() > before

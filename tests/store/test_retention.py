@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from iris_api.rpc import cluster_pb2 as pb
 from iris_api.testing import wait_for_condition
 from iris_controller import pruner
 from iris_controller.bundles import BundleStore
+from iris_controller.clock import Now
 from iris_controller.controller import Retention
 from iris_controller.retention import bundles_in_use, forget, forget_tasks, logs_to_remove, orphaned
 from iris_controller.rows import Attempt, Job, Task
@@ -251,6 +253,30 @@ def test_bundles_that_nobody_needs_are_removed(start: Start, tmp_path: Path) -> 
     there = {digests["used"], digests["fresh"]}
     wait_for_condition(lambda: {path.name for path in (tmp_path / "bundles").iterdir()} == there)
     assert client.http("HEAD", f"/bundles/{digests['old']}")[0] == 404
+
+
+@pytest.mark.usefixtures("hasty")
+def test_a_clock_that_is_set_ahead_makes_nothing_old(start: Start, tmp_path: Path) -> None:
+    ahead = [0.0]
+
+    def clock() -> Now:
+        return Now(time.monotonic(), time.time() + ahead[0])
+
+    client = start(tmp_path, clock=clock, retention=Retention(ended=2, age=1000.0))
+    agent = Agent(client)
+    first, second = finish(agent, "first"), finish(agent, "second")
+    ahead[0] = 365 * DAY
+    third = finish(agent, "third")
+    wait_for_condition(lambda: not exists(client, first))  # one too many: the pruner has looked
+    assert [exists(client, job) for job in (second, third)] == [True, True]
+
+
+def exists(client: Client, job: str) -> bool:
+    try:
+        client.job(job)
+    except Refused:
+        return False
+    return True
 
 
 def test_a_job_that_ends_is_remembered_by_default(start: Start) -> None:
