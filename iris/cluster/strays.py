@@ -31,7 +31,9 @@ class _Nowhere:
 def claim(directory: Path, config: Config, pool: str) -> None:
     """Note by which plugins what a worker leaves in `directory` can be found again."""
     directory.mkdir(parents=True, exist_ok=True)
-    (directory / _FILE).write_text(json.dumps(_plugins_of(config, pool)))
+    draft = directory / f".{_FILE}"
+    draft.write_text(json.dumps(_plugins_of(config, pool)))
+    draft.replace(directory / _FILE)  # a half of it would keep the next cluster from starting
 
 
 def end_strays(directory: Path, config: Config, threads: ThreadContainer) -> None:

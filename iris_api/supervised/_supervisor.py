@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 _POLLIN = 1
+_PF_EXITING = 4  # of the flags in /proc/<pid>/stat
 _SIGKILL, _SIGPIPE, _SIGTERM, _SIGCONT, _SIGXFSZ = 9, 13, 15, 18, 25
 _GIVE_UP = 10.0  # seconds to end what is left of an attempt, before it is reported as left
 _BOUND_GRACE = 1.0  # seconds that a task has when it ends because its worker has
@@ -244,7 +245,7 @@ def main(folder: str) -> None:
     parent = os.getppid()
     task = Task(folder, launch, libc)
     Supervisor(folder, launch, task).run()
-    if launch.bound and os.getppid() != parent:
+    if launch.bound and (os.getppid() != parent or _is_ending(parent)):
         _remove_all(folder)  # nobody will ask how it ended
 
 
@@ -254,6 +255,14 @@ def _watch(lease: "list[bytes]") -> "Watch":
     grace, absence, *controller = lease
     there = (controller[0].decode(), int(controller[1])) if controller else None
     return Watch(float(grace), float(absence), there)
+
+
+def _is_ending(pid: int) -> bool:
+    """A process that was killed closes its files, which is heard here, before its children see it go."""
+    try:
+        return bool(int(files.stat_fields(pid)[6]) & _PF_EXITING)
+    except (FileNotFoundError, ProcessLookupError):
+        return True
 
 
 def _parent(pid: int) -> bytes:

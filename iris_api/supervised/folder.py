@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -91,7 +92,19 @@ class Folder:
         self.uid = path.name
 
     def create(self, program: Program, call: bytes, python: str, token: Token | None) -> None:
-        """Raises OSError; FileExistsError where the attempt is known."""
+        """Whole or not at all, for a worker may be killed meanwhile and the next one looks for folders.
+        Raises OSError; FileExistsError where the attempt is known."""
+        if self.path.exists():
+            raise FileExistsError(errno.EEXIST, "the attempt has a folder", str(self.path))
+        draft = Folder(self.path.with_name(f".new-{self.uid}"))
+        try:
+            draft._fill(program, call, python, token)
+            draft.path.rename(self.path)
+        except BaseException:
+            shutil.rmtree(draft.path, ignore_errors=True)
+            raise
+
+    def _fill(self, program: Program, call: bytes, python: str, token: Token | None) -> None:
         self.path.mkdir(mode=0o700, parents=True)
         os.mkfifo(self.path / files.CONTROL, 0o600)
         os.mkfifo(self.path / files.WAKE, 0o600)

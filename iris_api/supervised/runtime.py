@@ -69,7 +69,8 @@ class SupervisedRuntime(Runtime):
             shutil.rmtree(leftover, ignore_errors=True)
         folders = [Folder(path) for path in sorted(self._root.iterdir())]
         kill_strays(self._root, {folder.uid for folder in folders})
-        return [self._adopt(folder, sink_for) for folder in folders]
+        adopted = (self._adopt_or_end(folder, sink_for) for folder in folders)
+        return [sandbox for sandbox in adopted if sandbox is not None]
 
     def forget(self, uid: str) -> None:
         with self._lock:
@@ -152,6 +153,16 @@ class SupervisedRuntime(Runtime):
             setsigdef=_SIGNALS,
         )
         return pid, os.pidfd_open(pid)
+
+    def _adopt_or_end(self, folder: Folder, sink_for: Callable[[str], LogSink]) -> SupervisedSandbox | None:
+        """One that cannot be adopted must not keep the worker from the others: it is ended."""
+        try:
+            return self._adopt(folder, sink_for)
+        except (OSError, ValueError):
+            _log.exception("attempt %s cannot be adopted and is ended", folder.uid)
+            kill_strays(self._root, {path.name for path in self._root.iterdir()} - {folder.uid})
+            folder.remove()
+            return None
 
     def _adopt(self, folder: Folder, sink_for: Callable[[str], LogSink]) -> SupervisedSandbox:
         folder.revoke()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import itertools
 import os
 import signal
 import subprocess
@@ -11,12 +13,13 @@ from pathlib import Path
 import pytest
 
 from iris_api.context import Context
+from iris_api.errors import PlatformError
 from iris_api.platform import ExitKind
 from iris_api.supervised._files import start_time
 from iris_api.supervised.watcher import Watcher
 from iris_api.testing import wait_for_condition
 from iris_backends.process import ProcessConfig, ProcessPlatform
-from tests.backends.support import KeepingSink, KilledWorker, Started, is_alive, parent_of
+from tests.backends.support import KeepingSink, KilledWorker, Started, is_alive, parent_of, start
 
 
 @pytest.fixture
@@ -119,6 +122,47 @@ def test_leftover_of_a_removal_is_no_attempt(platform: ProcessPlatform, tmp_path
     assert list((tmp_path / "sandboxes").iterdir()) == []
 
 
+def test_a_folder_that_is_not_whole_does_not_keep_the_others(
+    platform: ProcessPlatform, tmp_path: Path
+) -> None:
+    """It is ended: its worker was killed while it made it, or somebody has been there."""
+    worker = KilledWorker(tmp_path / "sandboxes", tmp_path, "echo ready; sleep 600")
+    broken = KilledWorker(tmp_path / "sandboxes", tmp_path, "echo $$; sleep 600")
+    folders = (tmp_path / "sandboxes").iterdir()
+    (folder,) = (path for path in folders if _supervisor(path) == parent_of(int(broken.first_line)))
+    (folder / "control").unlink()
+    (tmp_path / "sandboxes" / "0123456789abcdef").mkdir()
+    task = adopted(platform)
+    assert task.line() == worker.first_line == "ready"
+    wait_for_condition(lambda: not is_alive(int(broken.first_line)), message="the end of the broken one")
+    assert [path.name for path in (tmp_path / "sandboxes").iterdir()] == [task.sandbox.uid]
+    task.sandbox.stop(0)
+    task.end()
+
+
+def _supervisor(folder: Path) -> int:
+    """Its process id."""
+    return int((folder / "owner").read_text().split()[0])
+
+
+def test_a_folder_is_whole_or_not_there(
+    platform: ProcessPlatform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever fails on the way."""
+    calls = itertools.count()
+
+    def mkfifo(path: Path, mode: int) -> None:
+        if next(calls) == 1:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        make(path, mode)
+
+    make = os.mkfifo
+    monkeypatch.setattr(os, "mkfifo", mkfifo)
+    with pytest.raises(PlatformError, match="No space left on device"):
+        start(platform.runtime, tmp_path / "work", ("true",))
+    assert list((tmp_path / "sandboxes").iterdir()) == []
+
+
 def test_without_a_directory_tasks_end_with_the_worker(tmp_path: Path) -> None:
     """Nobody could adopt them."""
     pid = int(KilledWorker("", tmp_path, "trap '' TERM; echo $$; while :; do sleep 0.05; done").first_line)
@@ -127,8 +171,6 @@ def test_without_a_directory_tasks_end_with_the_worker(tmp_path: Path) -> None:
 
 def test_close_leaves_tasks_to_the_next_worker(platform: ProcessPlatform, tmp_path: Path) -> None:
     """An orderly end of the runtime object is no end of what runs."""
-    from tests.backends.support import start
-
     first = ProcessPlatform(ProcessConfig(), Context(directory=tmp_path / "sandboxes"))
     started = start(first.runtime, tmp_path / "work", ("/bin/sh", "-c", "echo ready; sleep 600"))
     started.line()
