@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import functools
 import operator
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Table, bindparam, select
@@ -31,7 +30,7 @@ class SqlStore(Store):
         self.check_every = backend.check_every
         self._stored_specs: dict[str, int] = {}  # job -> order: a job may replace one of its id
         self._unsettled = Changes()
-        self._upserts: dict[Table, _Upsert] = {}
+        self._statements: dict[Any, _Compiled] = {}
 
     def load(self) -> Sequence[Row]:
         with self._session.reading() as connection:
@@ -44,11 +43,11 @@ class SqlStore(Store):
         self._unsettled = changes
         jobs = self._jobs_with_new_specs(changes)
         with self._session.transaction() as connection:
-            _delete(connection, changes)
-            self._upsert(connection, specs, [spec_record(job) for job in jobs])
+            self._delete(connection, changes)
+            self._execute(connection, _upsert_statement, specs, [spec_record(job) for job in jobs])
             for kind in KINDS:
                 rows = [record(row) for row in changes.rows if type(row) is kind]
-                self._upsert(connection, TABLES[kind], rows)
+                self._execute(connection, _upsert_statement, TABLES[kind], rows)
         self._note_specs(changes)
 
     def settle(self) -> bool:
@@ -70,13 +69,26 @@ class SqlStore(Store):
     def close(self) -> None:
         self._session.close()
 
-    def _upsert(self, connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
+    def _delete(self, connection: Connection, changes: Changes) -> None:
+        for kind in KINDS:
+            gone = [{"gone": key_of(row)} for row in changes.deleted if type(row) is kind]
+            for table in (TABLES[kind], specs) if kind is Job else (TABLES[kind],):
+                self._execute(connection, _delete_statement, table, gone)
+
+    def _execute(
+        self,
+        connection: Connection,
+        make: Callable[[str, Table], Any],
+        table: Table,
+        rows: Sequence[dict[str, Any]],
+    ) -> None:
         if not rows:
             return
-        upsert = self._upserts.get(table)
-        if upsert is None:
-            upsert = self._upserts[table] = _Upsert(connection, table)
-        upsert.execute(connection, rows)
+        known = self._statements.get((make, table))
+        if known is None:
+            statement = make(connection.dialect.name, table)
+            known = self._statements[make, table] = _Compiled(connection, statement)
+        known.execute(connection, rows)
 
     def _jobs_with_new_specs(self, changes: Changes) -> list[Job]:
         jobs = (row for row in changes.rows if isinstance(row, Job))
@@ -95,22 +107,26 @@ def _finish_deletions(connection: Connection) -> None:
     connection.execute(attempts.delete().where(attempts.c.task.not_in(select(tasks.c.id))))
 
 
-class _Upsert:
-    """The statement that writes rows of a table, compiled once. The driver gets the values as they are:
-    to process each takes SQLAlchemy as long as the database takes to write it."""
+class _Compiled:
+    """A statement on many rows of a table, compiled once. The driver gets the values as they are: to process
+    each takes SQLAlchemy as long as the database takes to write it."""
 
-    def __init__(self, connection: Connection, table: Table) -> None:
-        compiled = _upsert_statement(connection.dialect.name, table).compile(dialect=connection.dialect)
+    def __init__(self, connection: Connection, statement: Any) -> None:
+        compiled = statement.compile(dialect=connection.dialect)
         self._text = str(compiled)
         names = compiled.positiontup  # None where the driver takes values by name
-        self._values = operator.itemgetter(*names) if names else None
+        self._values = _getter(names) if names else None
 
     def execute(self, connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
         values = rows if self._values is None else list(map(self._values, rows))
         connection.exec_driver_sql(self._text, values)
 
 
-@functools.cache
+def _getter(names: Sequence[str]) -> Callable[[dict[str, Any]], tuple[Any, ...]]:
+    """An itemgetter of one name would give no tuple."""
+    return operator.itemgetter(*names) if len(names) > 1 else lambda row: (row[names[0]],)
+
+
 def _upsert_statement(dialect: str, table: Table) -> Any:
     keys = [column.name for column in table.primary_key]
     insert: Any = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}[dialect]
@@ -119,14 +135,5 @@ def _upsert_statement(dialect: str, table: Table) -> Any:
     return statement.on_conflict_do_update(index_elements=keys, set_=changed)
 
 
-def _delete(connection: Connection, changes: Changes) -> None:
-    for kind in KINDS:
-        gone = [{"gone": key_of(row)} for row in changes.deleted if type(row) is kind]
-        for table in (TABLES[kind], specs) if kind is Job else (TABLES[kind],):
-            if gone:
-                connection.execute(_delete_statement(table), gone)
-
-
-@functools.cache
-def _delete_statement(table: Table) -> Any:
+def _delete_statement(_dialect: str, table: Table) -> Any:
     return table.delete().where(next(iter(table.primary_key)) == bindparam("gone"))
