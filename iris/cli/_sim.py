@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import sys
 import time
@@ -26,8 +27,10 @@ _LAST = 25  # lines of a broken run's trace that are shown
 @click.option("--seeds", metavar="A-B", help="Run these seeds, the last one included.")
 @click.option(
     "--plan",
+    "plans",
     type=click.Path(path_type=Path, dir_okay=False, exists=True),
-    help="Run a plan that --save wrote.",
+    multiple=True,
+    help="Run a plan that --save wrote; repeat for more.",
 )
 @click.option(
     "--save", type=click.Path(path_type=Path, dir_okay=False), help="Write the seed's plan; run nothing."
@@ -38,7 +41,7 @@ _LAST = 25  # lines of a broken run's trace that are shown
 def sim(
     seed: int | None,
     seeds: str | None,
-    plan: Path | None,
+    plans: tuple[Path, ...],
     save: Path | None,
     jobs: int,
     trace: bool,
@@ -50,15 +53,15 @@ def sim(
     Example: iris sim --seeds 0-1999 --jobs 2
     """
     try:
-        from iris.sim.plan import make_plan
+        importlib.import_module("greenlet")
     except ModuleNotFoundError as error:
-        if error.name != "greenlet":
-            raise
         raise MissingDependency("greenlet", extra="testing") from error
     if save is not None:
-        save.write_text(json.dumps(make_plan(seed or 0), indent=1) + "\n")
+        from iris.sim.plan import make_plan
+
+        save.write_text(json.dumps({"why": "", **make_plan(seed or 0)}, indent=1) + "\n")
         return
-    todo: Iterable[Any] = [json.loads(plan.read_text())] if plan is not None else _seeds(seed, seeds)
+    todo: Iterable[Any] = [json.loads(path.read_text()) for path in plans] if plans else _seeds(seed, seeds)
     sys.exit(_run(todo, jobs, trace, keep_going))
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from iris.sim.machines import GRACE
 from iris_api.ids import TaskId
 from iris_api.jobs import TaskState
 from iris_api.resources import ResourceSpec
@@ -80,7 +79,7 @@ def _is_wanted(world: World, box: SimSandbox) -> None:
     if since is None or calm is None:
         return
     over = world.kernel.now - max(since, calm + _RECOVERY)
-    if over > PROMPT + GRACE:
+    if over > PROMPT:
         world.checks.fail("no sandbox outlives", f"{box.uid} on {box.machine.host.name} by {over:.1f} s")
 
 
@@ -95,7 +94,7 @@ def _ends_with_its_parent(world: World, job: Job) -> None:
     if len(known) < len(calm):
         return
     over = world.kernel.now - max(since, *(when + _RECOVERY for when in known))
-    if over > PROMPT + GRACE:
+    if over > PROMPT:
         world.checks.fail("descendants end", f"{job.id} goes on {over:.1f} s after its parent's end")
 
 

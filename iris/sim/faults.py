@@ -92,7 +92,7 @@ class Faults:
         silent = 0.0
         for trouble in self.troubles:
             end = now if trouble.end is None else trouble.end
-            if trouble.target == attempt.worker and trouble.kind == "power":
+            if trouble.target == attempt.worker and trouble.kind in ("power", "worker_stop"):
                 return ""
             if trouble.silences(attempt.worker) and now - end < _MEMORY:
                 silent += end - trouble.begin
@@ -148,6 +148,24 @@ class Faults:
 
     def _worker_crash(self, fault: dict[str, Any]) -> None:
         self._doom(self._process(fault["target"]), fault["steps"])
+
+    def _controller_stop(self, fault: dict[str, Any]) -> None:
+        """It is asked to end, as by SIGTERM, and ends in order."""
+        world, process = self._world, self._world.process
+        controller = world.controller
+        if process is None or controller is None:
+            return
+
+        def end() -> None:
+            controller.stop()
+            process.kill()
+
+        world.kernel.spawn(end, "stop", process)
+
+    def _worker_stop(self, fault: dict[str, Any]) -> None:
+        machine = self._world.machines[fault["target"]]
+        if machine.process is not None and machine.process.alive:
+            self._world.kernel.spawn(machine.stop_worker, "stop", machine.process)
 
     def _doom(self, process: Process | None, steps: int) -> None:
         """Kill it before the step of that number from now."""

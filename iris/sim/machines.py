@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from iris.sim.programs import run_program
 from iris.sim.sandboxes import SimRuntime, SimSandbox
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Machine"]
 
-GRACE: Final = 2.0  # seconds that a task has after it was asked to end
-
 
 class Machine:
     """`boot` once; after that it is kept up: a worker process that died is started again. `gone`: it was
@@ -33,6 +31,7 @@ class Machine:
         self.broken = 0.0
         self.gone = False
         self.held_down = False
+        self._stopping = False
         self.worker: Worker | None = None
         self.process: Process | None = None
         self.born = 0.0
@@ -59,6 +58,14 @@ class Machine:
         kernel.trace("boot", process.name)
         kernel.spawn(self._main, process.name, process)
 
+    def stop_worker(self) -> None:
+        """In the worker's process: end in order, as by SIGTERM."""
+        process = self.process
+        if self.worker is not None and process is not None:
+            self._stopping = True
+            self.worker.stop()
+            process.kill()
+
     def power_off(self) -> None:
         """Everything on it ends; its disk stays."""
         self.host.up = False
@@ -74,6 +81,7 @@ class Machine:
             self.boot()
 
     def _died(self) -> None:
+        self._stopping = False
         for box in self.sandboxes.values():
             box.orphaned()
         if self.host.up and not self.gone:
@@ -91,12 +99,11 @@ class Machine:
             resources=ResourceSpec(self.cpu, "8GB"),
             attributes={"pool": self.pool, "slice": self.slice_id},
             advertise_host=self.host.name,
-            stop_grace=GRACE,
         )
         with thread_registry_scope("worker"):
             worker = self.worker = Worker(config, SimRuntime(self, lambda box: run_program(world, box)))
             worker.start()
-            while worker.is_alive():
+            while worker.is_alive() or self._stopping:
                 world.kernel.park(Waiter(world.kernel), 5.0)
         assert self.process is not None
         self.process.kill()

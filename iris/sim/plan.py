@@ -12,7 +12,7 @@ from iris.sim.programs import Spec
 
 __all__ = ["GENERATOR", "Plan", "make_plan"]
 
-GENERATOR: Final = 3
+GENERATOR: Final = 4
 Plan = dict[str, Any]
 _LASTING: Final = ("worker_down", "stale", "power", "suspend", "pause", "partition", "weather", "disk_full",
                    "disk_slow", "disk_lost", "broken")  # fmt: skip
@@ -133,14 +133,14 @@ def _span(dice: random.Random) -> float:
 def _fault(dice: random.Random, machines: list[str], clients: int) -> Plan:
     kind = dice.choice(
         ("controller_crash", "controller_crash", "controller_crash", "worker_crash", "worker_crash",
-         "worker_down", "stale", "power",
+         "worker_down", "stale", "controller_stop", "worker_stop", "power",
          "suspend", "pause", "partition", "partition", "weather", "disk_full", "disk_slow", "disk_lost",
          "clock", "client_crash", "kill_sandbox", "broken")
     )  # fmt: skip
     fault: Plan = {"kind": kind}
     if kind in ("controller_crash", "worker_crash"):
         fault["steps"] = dice.choice((0, dice.randint(1, 40), dice.randint(1, 400)))
-    if kind in ("worker_crash", "worker_down", "stale", "power", "broken"):
+    if kind in ("worker_crash", "worker_stop", "worker_down", "stale", "power", "broken"):
         fault["target"] = dice.choice(machines)
     if kind in ("suspend", "pause", "partition", "clock"):
         fault["target"] = dice.choice([*machines, "controller"])

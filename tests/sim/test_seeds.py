@@ -1,6 +1,7 @@
 """Seeds of the whole simulated cluster: each keeps the promises, and each is one run."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,8 +14,15 @@ JOBS = str(min(2, os.cpu_count() or 1))
 
 def iris_sim(*arguments: str, hash_seed: str = "random", timeout: float = 120.0) -> str:
     """What `iris sim` prints; a failure shows it."""
-    done = subprocess.run(
-        [sys.executable, "-c", "from iris.cli import main; main()", "sim", *arguments],
+    program = f"from iris.cli import main; main({['sim', *arguments]!r})"
+    done = _run(program, hash_seed, timeout)
+    assert done.returncode == 0, done.stdout[-6000:]
+    return done.stdout
+
+
+def _run(program: str, hash_seed: str = "random", timeout: float = 120.0) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", program],
         env=os.environ | {"PYTHONHASHSEED": hash_seed, "PYTHONPATH": str(Path(__file__).parents[2])},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -22,8 +30,6 @@ def iris_sim(*arguments: str, hash_seed: str = "random", timeout: float = 120.0)
         timeout=timeout,
         check=False,
     )
-    assert done.returncode == 0, done.stdout[-6000:]
-    return done.stdout
 
 
 @pytest.mark.slow
@@ -33,15 +39,42 @@ def test_seeds_keep_the_promises() -> None:
     iris_sim("--seeds", SEEDS, "--jobs", JOBS, timeout=580.0)
 
 
-@pytest.mark.parametrize("seed", ["7", "1066"])
-def test_one_seed_is_one_run(seed: str) -> None:
-    """Byte for byte, whatever order sets have in a process."""
-    first = iris_sim("--seed", seed, "--trace", hash_seed="1")
-    assert len(first) > 1000
-    again = iris_sim("--seed", seed, "--trace", hash_seed="4242")
+def test_one_seed_is_one_run() -> None:
+    """Byte for byte, whatever order sets have in a process, and which seeds ran before."""
+    first = iris_sim("--seeds", "7-12", "--trace", hash_seed="1")
+    assert len(first) > 10_000
+    again = iris_sim("--seeds", "7-12", "--trace", hash_seed="4242")
     assert _events(first) == _events(again)
+
+
+def test_kept_plans_keep_the_promises() -> None:
+    """What once broke a promise, as it was then: see the `why` in each file."""
+    kept = sorted(Path(__file__).with_name("regressions").glob("*.json"))
+    assert kept
+    iris_sim(*(argument for path in kept for argument in ("--plan", str(path))))
+
+
+def test_a_broken_promise_is_told_in_one_line_to_repeat() -> None:
+    """A planted bug fails the run, names the check, and says how to see it again."""
+    program = (
+        "from iris_worker.attempts import Attempts; Attempts.adopt = lambda self: None; "
+        "from iris.cli import main; main(['sim', '--seeds', '1-40', '--jobs', '2'])"
+    )
+    done = _run(program)
+    assert done.returncode == 1, done.stdout
+    assert re.search(r"^BROKEN adopted: ", done.stdout, re.MULTILINE)
+    assert re.search(r"^again: iris sim --seed \d+$", done.stdout, re.MULTILINE)
+
+
+def test_missing_greenlet_is_told_with_what_to_install() -> None:
+    program = (
+        "import sys; sys.modules['greenlet'] = None; from iris.cli import main; main(['sim', '--seed', '1'])"
+    )
+    done = _run(program)
+    assert done.returncode == 2
+    assert "pip install 'iris-cluster[testing]'" in done.stdout
 
 
 def _events(output: str) -> str:
     """Without the last line, which has real seconds in it."""
-    return output.rpartition("\n1 seeds")[0]
+    return output.rpartition("\n6 seeds")[0]
