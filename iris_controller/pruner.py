@@ -7,7 +7,7 @@ import functools
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeVar
 
 from iris_api.errors import Refused
@@ -25,6 +25,7 @@ from iris_controller.retention import (
     forget_tasks,
     logs_to_remove,
     orphaned,
+    overdue,
 )
 from iris_controller.rows import Job
 from iris_controller.state import Draft, Index
@@ -108,10 +109,10 @@ class Pruner:
 
     def _forget(self, stop: threading.Event) -> None:
         """Bite by bite, until there is nothing left to forget."""
-        more = True
+        wall, more = self._wall(), True
+        roots = self._ask(lambda draft, now: overdue(draft, self._retention, wall))
         while more and not stop.wait(_BETWEEN):
-            bite = functools.partial(_bite, self._remains, self._retention, self._wall())
-            self._remains, more = self._ask(bite)
+            self._remains, more = self._ask(functools.partial(_bite, self._remains, roots))
 
     def _bound_logs(self) -> None:
         when, there, written = self._measured
@@ -150,7 +151,7 @@ class Pruner:
 
 
 def _bite(
-    remains: list[JobId] | None, retention: Retention, wall: float, draft: Draft, _now: Now
+    remains: list[JobId] | None, roots: Sequence[JobId], draft: Draft, _now: Now
 ) -> tuple[list[JobId], bool]:
     """Forget a bite; tells of which forgotten jobs tasks are left, and whether there may be more."""
     if remains is None:
@@ -158,5 +159,5 @@ def _bite(
     if remains:
         return forget_tasks(draft, remains, _BITE), True
     before = draft.mark()
-    left = forget(draft, retention, wall, _BITE)
+    left = forget(draft, roots, _BITE)
     return left, draft.mark() > before

@@ -12,7 +12,7 @@ from iris_api.jobs import TaskState
 from iris_controller.rows import Attempt, Job, Task
 from iris_controller.state import Draft, Index
 
-__all__ = ["Retention", "bundles_in_use", "forget", "forget_tasks", "logs_to_remove", "orphaned"]
+__all__ = ["Retention", "bundles_in_use", "forget", "forget_tasks", "logs_to_remove", "orphaned", "overdue"]
 
 _DAY: Final = 86_400.0
 _ROOM: Final = 0.9  # of the bound on logs is left after they were removed, so that this is rare
@@ -20,22 +20,40 @@ _ROOM: Final = 0.9  # of the bound on logs is left after they were removed, so t
 
 @frozen(kw_only=True)
 class Retention:
-    """Ended root jobs are remembered with their logs: `ended` of them, for `age` seconds. A bundle that no
-    unfinished job names is kept for `bundles` seconds after its last use; logs up to `log_bytes` in all."""
+    """Ended root jobs are remembered with their logs: `ended` of them, and up to `tasks` tasks of
+    theirs, for `age` seconds. A bundle that no unfinished job names is kept for `bundles` seconds after its
+    last use; logs up to `log_bytes` in all."""
 
     ended: int = 10_000
+    tasks: int = 200_000
     age: float = 7 * _DAY
     bundles: float = _DAY
     log_bytes: int = 20 * 10**9
 
 
-def forget(draft: Draft, retention: Retention, wall: float, rows: int) -> list[JobId]:
-    """Forget ended root jobs that are too many or too old, the first ended first and all below each,
-    until about `rows` rows are gone. A job whose tasks are more than that goes at once, out of sight;
+def overdue(draft: Draft, retention: Retention, wall: float) -> list[JobId]:
+    """The ended root jobs that are too many, by themselves or by their tasks, or too old; the first ended
+    first."""
+    ended = [draft.get(Job, key) for key in draft.ids(Index.ENDED_ROOTS, "")]
+    surplus = _surplus(draft, ended, retention.tasks)
+    chosen = []
+    for number, job in enumerate(ended):
+        too_many = len(ended) - number > retention.ended or surplus > 0
+        if not too_many and (job.finished or 0.0) + retention.age > wall:
+            break
+        chosen.append(job.id)
+        surplus -= _tasks_of(draft, job) if surplus > 0 else 0
+    return chosen
+
+
+def forget(draft: Draft, roots: Iterable[JobId], rows: int) -> list[JobId]:
+    """Forget these root jobs and all below each, in their order, until about `rows` rows are gone. One
+    below which something still runs stays. A job whose tasks are more than that goes at once, out of sight;
     returned are those of whose tasks some are left for `forget_tasks`."""
     left, remains = rows, list[JobId]()
-    for root in _overdue(draft, retention, wall):
-        tree = list(_tree(draft, root))
+    for key in roots:
+        root = draft.find(Job, key)
+        tree = [] if root is None else list(_tree(draft, root))
         if not all(job.state.ended for job in tree):
             continue
         for job in reversed(tree):  # children before parents: what is there has its parent
@@ -83,14 +101,15 @@ def orphaned(draft: Draft) -> list[JobId]:
     return [job for job in with_tasks if draft.find(Job, job) is None]
 
 
-def _overdue(draft: Draft, retention: Retention, wall: float) -> Iterator[Job]:
-    ended = draft.ids(Index.ENDED_ROOTS, "")
-    for number, key in enumerate(ended):
-        job = draft.get(Job, key)
-        too_many = len(ended) - number > retention.ended
-        if not too_many and (job.finished or 0.0) + retention.age > wall:
-            return
-        yield job
+def _surplus(draft: Draft, roots: Iterable[Job], bound: int) -> int:
+    """How many tasks of ended jobs there are beyond a bound; 0 or less where there are none."""
+    if draft.state.size(Task) <= bound:
+        return 0
+    return sum(_tasks_of(draft, root) for root in roots) - bound
+
+
+def _tasks_of(draft: Draft, root: Job) -> int:
+    return sum(job.spec.replicas for job in _tree(draft, root))
 
 
 def _tree(draft: Draft, job: Job) -> Iterator[Job]:

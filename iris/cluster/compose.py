@@ -216,7 +216,11 @@ def _retention(kept: StateConfig) -> Retention:
     from iris_controller.retention import Retention
 
     return Retention(
-        ended=kept.keep_ended, age=kept.keep_for, bundles=kept.keep_bundles, log_bytes=kept.max_logs
+        ended=kept.keep_ended,
+        tasks=kept.keep_tasks,
+        age=kept.keep_for,
+        bundles=kept.keep_bundles,
+        log_bytes=kept.max_logs,
     )
 
 

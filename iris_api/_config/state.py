@@ -24,12 +24,13 @@ _USERINFO: Final = re.compile(r"//[^/?#]*@")
 class StateConfig:
     """`directory` has logs, bundles, lock and, unless `database` is the URL of a PostgreSQL database,
     SQLite's file; of a file that was read it is absolute. Ended jobs are forgotten, with their logs, beyond
-    `keep_ended` of them and `keep_for` seconds after their end. Bundles are kept for `keep_bundles` seconds
+    `keep_ended` of them, `keep_tasks` tasks of theirs, and `keep_for` seconds after their end. Bundles are kept for `keep_bundles` seconds
     after their last use, and logs up to `max_logs` bytes in all."""
 
     directory: Path = Path("iris-state")
     database: str = ""
     keep_ended: int = 10_000
+    keep_tasks: int = 200_000
     keep_for: float = 7 * 86_400.0
     keep_bundles: float = 86_400.0
     max_logs: int = field(default=20 * 10**9, converter=parse_memory)
@@ -43,8 +44,9 @@ def state_of(given: Path | StateConfig) -> StateConfig:
 def check_state(state: StateConfig, path: str) -> Iterator[str]:
     """All that is wrong with the values, a line each."""
     yield from _database(state.database, f"{path}.database")
-    if state.keep_ended < 0:
-        yield f"{path}.keep_ended: expected 0 or more, got {state.keep_ended}"
+    for key, value in (("keep_ended", state.keep_ended), ("keep_tasks", state.keep_tasks)):
+        if value < 0:
+            yield f"{path}.{key}: expected 0 or more, got {value}"
     if not 0 <= state.keep_for < math.inf:
         yield f"{path}.keep_for: expected seconds, 0 or more, got {state.keep_for:g}"
     if not _LEAST_BUNDLES <= state.keep_bundles < math.inf:

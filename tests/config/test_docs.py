@@ -60,8 +60,15 @@ def test_the_defaults_in_the_reference_hold() -> None:
     assert rows["controller.listen"] == config.controller.listen
     state = config.controller.state
     assert Path(rows["controller.state.directory"]) == state.directory
-    kept = (rows[f"controller.state.{key}"] for key in ("keep_ended", "keep_for", "keep_bundles"))
-    assert [float(value) for value in kept] == [state.keep_ended, state.keep_for, state.keep_bundles]
+    kept = (
+        rows[f"controller.state.{key}"] for key in ("keep_ended", "keep_tasks", "keep_for", "keep_bundles")
+    )
+    assert [float(value) for value in kept] == [
+        state.keep_ended,
+        state.keep_tasks,
+        state.keep_for,
+        state.keep_bundles,
+    ]
     assert parse_memory(rows["controller.state.max_logs"]) == state.max_logs
     assert float(rows["controller.worker_grace"]) == config.controller.worker_grace
     assert float(rows["controller.absence"]) == config.controller.absence

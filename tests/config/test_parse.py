@@ -176,6 +176,7 @@ def test_state_may_be_a_table() -> None:
     directory = "/var/iris"
     database = "postgresql://iris@db.example:5432/iris?sslmode=verify-full"
     keep_ended = 100
+    keep_tasks = 1000
     keep_for = 3600
     keep_bundles = 60
     max_logs = "1GB"
@@ -184,6 +185,7 @@ def test_state_may_be_a_table() -> None:
         directory=Path("/var/iris"),
         database="postgresql://iris@db.example:5432/iris?sslmode=verify-full",
         keep_ended=100,
+        keep_tasks=1000,
         keep_for=3600.0,
         keep_bundles=60.0,
         max_logs=10**9,
@@ -214,6 +216,7 @@ def test_no_error_shows_the_password_of_another_database() -> None:
     ("line", "problem"),
     [
         ("keep_ended = -1", "keep_ended: expected 0 or more, got -1"),
+        ("keep_tasks = -1", "keep_tasks: expected 0 or more, got -1"),
         ("keep_for = -0.5", "keep_for: expected seconds, 0 or more, got -0.5"),
         ("keep_for = inf", "keep_for: expected seconds, 0 or more, got inf"),
         ("keep_bundles = 59", "keep_bundles: expected seconds, 60 or more, got 59"),

@@ -18,7 +18,14 @@ from iris_controller import pruner
 from iris_controller.bundles import BundleStore
 from iris_controller.clock import Now
 from iris_controller.controller import Retention
-from iris_controller.retention import bundles_in_use, forget, forget_tasks, logs_to_remove, orphaned
+from iris_controller.retention import (
+    bundles_in_use,
+    forget,
+    forget_tasks,
+    logs_to_remove,
+    orphaned,
+    overdue,
+)
 from iris_controller.rows import Attempt, Job, Task
 from iris_controller.state import Draft, State
 from tests.controller.client import Agent, Client
@@ -46,7 +53,7 @@ def ended(cluster: Cluster, count: int, **given: Any) -> list[Any]:
 
 
 def run_forget(cluster: Cluster, retention: Retention, rows: int = 10**6) -> Any:
-    return cluster.run(lambda draft, now: forget(draft, retention, now.wall, rows))
+    return cluster.run(lambda draft, now: forget(draft, overdue(draft, retention, now.wall), rows))
 
 
 def left(cluster: Cluster) -> list[Any]:
@@ -58,6 +65,14 @@ def test_the_roots_that_ended_first_are_forgotten(cluster: Cluster) -> None:
     assert run_forget(cluster, Retention(ended=2)) == []
     assert left(cluster) == ids[3:]
     assert {task.job for task in cluster.state.rows(Task)} == set(ids[3:])
+
+
+def test_roots_are_forgotten_when_they_have_too_many_tasks(cluster: Cluster) -> None:
+    ids = ended(cluster, 4, replicas=10)
+    cluster.submit("goes-on", replicas=30)
+    for bound, gone in ((40, 0), (39, 1), (30, 1), (29, 2), (0, 4)):
+        chosen = overdue(Draft(cluster.state), Retention(tasks=bound), cluster.clock.wall())
+        assert chosen == ids[:gone]
 
 
 def test_a_root_is_forgotten_when_it_is_too_old(cluster: Cluster) -> None:
@@ -146,8 +161,8 @@ def test_ended_roots_keep_the_order_of_their_end_through_a_restart(cluster: Clus
     cluster.terminate(slow)
     cluster.settle()
     draft = Draft(State(cluster.state.everything()))
-    forget(draft, Retention(ended=1), cluster.clock.wall(), 100)
-    assert [draft.find(Job, job) is None for job in (fast, slow)] == [True, False]
+    assert overdue(draft, Retention(ended=1), cluster.clock.wall()) == [fast]
+    assert draft.find(Job, slow) is not None
 
 
 def test_logs_of_those_that_ended_first_go_until_there_is_room() -> None:
