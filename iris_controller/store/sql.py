@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import operator
+import re
 from collections.abc import Callable, Sequence
-from typing import Any
+from itertools import chain
+from typing import Any, Final
 
 from sqlalchemy import Connection, Table, bindparam, select
 from sqlalchemy.dialects import postgresql, sqlite
@@ -18,6 +20,9 @@ from iris_controller.store.session import Session
 from iris_controller.store.tables import TABLES, key_of, record, spec_record, specs
 
 __all__ = ["SqlStore"]
+
+_ONE_ROW: Final = re.compile(r"VALUES (\([?, ]+\))")
+_SIZES: Final = (256, 64, 16, 4, 1)  # rows of a statement
 
 
 class SqlStore(Store):
@@ -116,10 +121,28 @@ class _Compiled:
         self._text = str(compiled)
         names = compiled.positiontup  # None where the driver takes values by name
         self._values = _getter(names) if names else None
+        self._is_insert = _ONE_ROW.search(self._text) is not None
+        self._texts: dict[int, str] = {}
 
     def execute(self, connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
-        values = rows if self._values is None else list(map(self._values, rows))
-        connection.exec_driver_sql(self._text, values)
+        if self._values is None:
+            connection.exec_driver_sql(self._text, list(rows))
+            return
+        left = [self._values(row) for row in rows]
+        if not self._is_insert:
+            connection.exec_driver_sql(self._text, left)
+            return
+        for size in _SIZES:
+            while len(left) >= size:
+                connection.exec_driver_sql(self._of(size), tuple(chain.from_iterable(left[:size])))
+                del left[:size]
+
+    def _of(self, size: int) -> str:
+        """For so many rows at once: a driver that lets go of the interpreter for each row has to wait for
+        it as often, while the event loop works."""
+        if size not in self._texts:
+            self._texts[size] = _ONE_ROW.sub(lambda one: f"VALUES {', '.join([one[1]] * size)}", self._text)
+        return self._texts[size]
 
 
 def _getter(names: Sequence[str]) -> Callable[[dict[str, Any]], tuple[Any, ...]]:
