@@ -24,8 +24,8 @@ _USERINFO: Final = re.compile(r"//[^/?#]*@")
 class StateConfig:
     """`directory` has logs, bundles, lock and, unless `database` is the URL of a PostgreSQL database,
     SQLite's file; of a file that was read it is absolute. Ended jobs are forgotten, with their logs, beyond
-    `keep_ended` of them, `keep_tasks` tasks of theirs, and `keep_for` seconds after their end. Bundles are kept for `keep_bundles` seconds
-    after their last use, and logs up to `max_logs` bytes in all."""
+    `keep_ended` of them, `keep_tasks` tasks of theirs, and `keep_for` seconds after their end. Bundles are
+    kept for `keep_bundles` seconds after their last use, and logs up to `max_logs` bytes in all."""
 
     directory: Path = Path("iris-state")
     database: str = ""
