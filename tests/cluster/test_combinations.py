@@ -77,10 +77,8 @@ def runs(job: Job) -> bool:
     [
         (["controller"], ["controller"]),
         (["worker"], ["worker"]),
-        (["controller", "worker"], ["controller", "worker"]),
         (["controller", "worker"], ["worker", "controller"]),
         (["worker", "controller"], ["controller", "worker"]),
-        (["worker", "controller"], ["worker", "controller"]),
         (["machine"], ["machine"]),
         (["machine", "controller"], ["controller", "machine"]),
         (["controller", "machine"], ["machine", "controller"]),
