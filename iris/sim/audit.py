@@ -121,13 +121,17 @@ def _waits_with_a_reason(world: World) -> None:
 
 
 def _resolves(world: World) -> None:
-    """What a live attempt has registered is there, also after a restart of the controller."""
-    for uid, (name, attempt_uid) in world.registered.items():
+    """What a live attempt has registered is there: always, where there were but crashes of the controller,
+    else as soon as it has been able to register it again."""
+    for uid, (name, attempt_uid, since) in world.registered.items():
         box = world.boxes[attempt_uid]
-        calm = world.faults.calm_since(box.machine.host.name)
-        if box.end is not None or calm is None or world.kernel.now - calm < 2 * _RECOVERY:
+        if world.loop is None or box.end is not None or attempt_uid in world.checks.condemned:
             continue
-        if attempt_uid not in world.checks.condemned and world.checks.find(Endpoint, uid) is None:
+        calm = world.faults.calm_since(box.machine.host.name)
+        recovered = calm is not None and world.kernel.now - calm > _RECOVERY
+        if not (recovered or world.faults.only_crashes_since(since)):
+            continue
+        if world.loop.state.find(Endpoint, uid) is None:
             world.checks.fail("resolves", f"{name} of {attempt_uid}, which runs, is not there")
 
 

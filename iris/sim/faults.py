@@ -19,6 +19,7 @@ __all__ = ["Faults", "Trouble"]
 
 Undo = Callable[[], object]
 _HARMLESS = ("clock", "kill_sandbox", "client_crash", "broken", "reclaim")
+_CRASHES = ("controller_crash", "controller_stop", "client_crash", "clock")
 _SILENCE: Final = 8.0  # seconds of silence, in all, that may cost a worker its grace: calls hang beyond them
 _MEMORY: Final = 70.0  # seconds for which it counts
 
@@ -81,6 +82,10 @@ class Faults:
     def troubled(self, target: str) -> bool:
         """Whether something is wrong with it now, or with everything."""
         return any(one.end is None and one.target in ("", target) for one in self.troubles)
+
+    def only_crashes_since(self, when: float) -> bool:
+        """Whether nothing has gone wrong since then but that the controller was killed or ended."""
+        return all(one.kind in _CRASHES or (one.end is not None and one.end < when) for one in self.troubles)
 
     def calm_controller_since(self) -> float:
         ends = (one.end for one in self.troubles if one.end is not None and one.target in ("", "controller"))

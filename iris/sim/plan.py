@@ -12,7 +12,7 @@ from iris.sim.programs import Spec
 
 __all__ = ["GENERATOR", "Plan", "make_plan"]
 
-GENERATOR: Final = 4
+GENERATOR: Final = 5
 Plan = dict[str, Any]
 _LASTING: Final = ("worker_down", "stale", "power", "suspend", "pause", "partition", "weather", "disk_full",
                    "disk_slow", "disk_lost", "broken")  # fmt: skip
@@ -90,6 +90,7 @@ def _program(dice: random.Random, name: str, depth: int) -> dict[str, Any]:
         steps.append(["print", dice.randint(1, 6)])
     if dice.random() < 0.2:
         steps.append(["register", dice.choice(("a", "b"))])
+        steps.append(["sleep", dice.choice((0.0, 0.0, dice.uniform(5.0, 40.0)))])
     if depth < 2 and dice.random() < (0.45, 0.3)[depth]:
         for child in range(dice.choice((1, 1, 2))):
             steps.append(["spawn", _job(dice, f"k{child}", depth + 1)])

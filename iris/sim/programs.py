@@ -111,7 +111,7 @@ class _Attempt:
         except Refused:
             self.registry.close()
             raise
-        self.world.registered[uid] = (name, self.info.attempt_uid)
+        self.world.registered[uid] = (name, self.info.attempt_uid, self.world.kernel.now)
         self.world.kernel.trace("registered", name, uid, self.info.attempt_uid)
 
     def _resolve(self, name: str) -> None:

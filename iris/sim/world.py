@@ -64,7 +64,7 @@ class World:
         self.faults = Faults(self)
         self.users: list[User] = []
         self.boxes: dict[str, SimSandbox] = {}  # every sandbox that there ever was
-        self.registered: dict[str, tuple[str, str]] = {}  # endpoint -> its name and attempt
+        self.registered: dict[str, tuple[str, str, float]] = {}  # endpoint -> its name, attempt, and when
         self._starts: dict[str, int] = {}
         self._ports = iter(range(_FIRST_PORT, 1 << 16))
 

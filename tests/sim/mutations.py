@@ -14,9 +14,9 @@ from iris.client import client, job
 from iris.sim.batch import run_seeds
 from iris_api.ids import JobId
 from iris_api.jobs import Cause, JobState
-from iris_controller import loop, preempt, restore
+from iris_controller import controller, loop, preempt, restore
 from iris_controller.clock import Now
-from iris_controller.rows import Attempt, Job, Row, Verdict, Worker
+from iris_controller.rows import Attempt, Endpoint, Job, Row, Verdict, Worker
 from iris_controller.state import Draft
 from iris_controller.store import sql
 from iris_controller.timers import Timers
@@ -131,6 +131,16 @@ def gives_no_grace_after_a_restart() -> None:
         return evolve(revived, last_seen=0.0) if isinstance(revived, Worker) else revived
 
     PATCH.setattr(restore, "_revive", graceless)
+
+
+@mutation
+def forgets_names_at_a_restart() -> None:
+    """A controller that starts does not know what its predecessor had registered."""
+    PATCH.setattr(
+        controller,
+        "restore",
+        lambda rows, *rest: [row for row in restore.restore(rows, *rest) if not isinstance(row, Endpoint)],
+    )
 
 
 @mutation

@@ -57,12 +57,12 @@ def test_kept_plans_keep_the_promises() -> None:
 def test_a_broken_promise_is_told_in_one_line_to_repeat() -> None:
     """A planted bug fails the run, names the check, and says how to see it again."""
     program = (
-        "from iris_worker.attempts import Attempts; Attempts.adopt = lambda self: None; "
-        "from iris.cli import main; main(['sim', '--seeds', '1-40', '--jobs', '2'])"
+        "from iris_worker.attempt import AttemptRun; AttemptRun._drain = lambda self, stop: None; "
+        "from iris.cli import main; main(['sim', '--seeds', '1-5'])"
     )
     done = _run(program)
     assert done.returncode == 1, done.stdout
-    assert re.search(r"^BROKEN adopted: ", done.stdout, re.MULTILINE)
+    assert re.search(r"^BROKEN logs are whole: ", done.stdout, re.MULTILINE)
     assert re.search(r"^again: iris sim --seed \d+$", done.stdout, re.MULTILINE)
 
 
