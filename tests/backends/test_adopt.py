@@ -116,6 +116,14 @@ def test_supervisor_that_ends_while_it_is_adopted(
         assert adopted(platform).end().code == 6
 
 
+def test_what_is_not_whole_is_no_attempt(platform: ProcessPlatform, tmp_path: Path) -> None:
+    """A folder without its files is removed, and what is whole beside it is adopted."""
+    KilledWorker(tmp_path / "sandboxes", tmp_path, "echo x; exit 6")
+    (tmp_path / "sandboxes" / "0123456789abcdef").mkdir()
+    assert adopted(platform).end().code == 6
+    assert not (tmp_path / "sandboxes" / "0123456789abcdef").exists()
+
+
 def test_leftover_of_a_removal_is_no_attempt(platform: ProcessPlatform, tmp_path: Path) -> None:
     (tmp_path / "sandboxes" / ".0123").mkdir(parents=True)
     assert list(platform.runtime.adopt(lambda uid: KeepingSink())) == []

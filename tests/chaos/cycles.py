@@ -7,32 +7,24 @@ from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 
-from attrs import define, field, frozen
+from attrs import define, field
 
 from iris.client.job import Job
 from iris.cluster.types import JobState
 from iris_api.testing import wait_for_condition
 from iris_api.threads import ThreadContainer
-from tests.chaos.journal import SOON, Away, Journal
-from tests.chaos.launch import Order, argv_with
+from tests.chaos.crew import Crew
+from tests.chaos.death import Death
+from tests.chaos.journal import SOON, Journal
 from tests.chaos.points import POINTS
 from tests.chaos.traffic import Traffic
 from tests.chaos.workload import Folder, keeper, server
 from tests.rigs.site import Site
 
-__all__ = ["Death", "Outcome", "deaths", "run"]
+__all__ = ["Outcome", "run"]
 
-_PATIENCE = 6.0  # seconds to get to a point; who has not is killed where it is
+_ATTEMPTS = 0.4  # share of the cycles in which a supervisor or a task is killed as well
 _DRAIN = 120.0  # seconds for all that was submitted to end
-
-
-@frozen
-class Death:
-    """Of the program `who`, at the `count`-th pass of a point."""
-
-    who: str
-    point: str
-    count: int
 
 
 @define
@@ -41,6 +33,7 @@ class Outcome:
 
     seed: str
     cycles: int = 0
+    attempts: int = 0  # supervisors and tasks that were killed as well
     hit: dict[str, int] = field(factory=dict)
     elsewhere: dict[str, int] = field(factory=dict)
     faults: list[str] = field(factory=list)
@@ -49,30 +42,14 @@ class Outcome:
     seconds: float = 0.0
 
 
-def deaths(random: Random, cycles: int, *, together: bool, points: Sequence[str] = ()) -> list[Death]:
-    """Every point as often as the others, in any order. `together`: controller and worker are one process."""
-    names = list(points or POINTS)
-    chosen: list[str] = []
-    while len(chosen) < cycles:
-        random.shuffle(names)
-        chosen += names
-    return [_death(random, name, together=together) for name in chosen[:cycles]]
-
-
-def _death(random: Random, name: str, *, together: bool) -> Death:
-    point = POINTS[name]
-    who = "controller" if together or point.side == "controller" else random.choice(("one", "two"))
-    return Death(who, name, random.randrange(1, point.most + 1))
-
-
 def run(
     directory: Path, plan: Sequence[Death], threads: ThreadContainer, *, seed: str, together: bool
 ) -> Outcome:
     """Carry out the deaths under traffic, then let all end, and tell what was found."""
     with Site(directory, own_workers=1 if together else 0).running() as site:
-        crew = _Crew(site, together)
+        crew = Crew(site, together)
         outcome = Outcome(seed)
-        journal = Journal(site, Folder(directory), crew.away)
+        journal = Journal(site, Folder(directory), crew.away, crew.excused)
         began = time.monotonic()
         try:
             crew.start()
@@ -86,57 +63,9 @@ def run(
         return outcome
 
 
-class _Crew:
-    """The programs of a site. Each counts as away from its death until it serves again."""
-
-    def __init__(self, site: Site, together: bool) -> None:
-        self.site, self.away = site, Away()
-        names = ("controller",) if together else ("controller", "one", "two")
-        self._programs = {name: site.program(name) for name in names}
-        self._orders = {name: Order(site.directory / f"{name}.order") for name in names}
-
-    def start(self) -> None:
-        with self.away:
-            for name in self._programs:
-                self._restart(name)
-
-    def stop(self) -> None:
-        for program in reversed(self._programs.values()):
-            program.stop()
-
-    def die(self, death: Death) -> bool:
-        """Have one die and start it again. Whether it died at the point, and not where it was killed."""
-        program, order = self._programs[death.who], self._orders[death.who]
-        with self.away:
-            order.give(death.point, death.count)
-            if POINTS[death.point].starting:
-                program.kill()
-                program.launch(self._argv(death.who))
-            program.wait(_PATIENCE)
-            program.kill()
-            reached = order.obeyed
-            order.withdraw()
-            self._restart(death.who)
-        return reached
-
-    def last_words(self) -> str:
-        return "\n".join(f"{program.log}: {program.said()[-1500:]}" for program in self._programs.values())
-
-    def _restart(self, name: str) -> None:
-        program = self._programs[name]
-        program.launch(self._argv(name))
-        ready = r"Ctrl\+C ends it"
-        if not program.wait_to_say(ready):
-            raise AssertionError(f"{name} did not start: {program.said()[-3000:]}")
-
-    def _argv(self, name: str) -> list[str]:
-        plain = self.site.up_argv() if name == "controller" else self.site.worker_argv(name)
-        return argv_with(plain, self._orders[name])
-
-
 def _under_traffic(
     site: Site,
-    crew: _Crew,
+    crew: Crew,
     journal: Journal,
     outcome: Outcome,
     plan: Sequence[Death],
@@ -148,8 +77,11 @@ def _under_traffic(
         wait_for_condition(lambda job=job: job.state is JobState.RUNNING, 30.0)  # type: ignore[misc]
     traffic = Traffic(site.client, folder, journal, threads.child("traffic"), seed=outcome.seed)
     traffic.start(stays[1])
+    random, spare = Random(f"{outcome.seed}-attempts"), {uid for job in stays for uid in _uids(job)}
     try:
         for death in plan:
+            if random.random() < _ATTEMPTS:
+                outcome.attempts += bool(crew.kill_an_attempt(random, spare))
             traffic.wanted = POINTS[death.point].kind
             reached = crew.die(death)
             where = outcome.hit if reached else outcome.elsewhere
@@ -163,6 +95,10 @@ def _under_traffic(
     wait_for_condition(lambda: not journal.still_open(client), _DRAIN, 0.2, message="every job to end")
     for job in stays:
         _check_untouched(job, journal)
+
+
+def _uids(job: Job) -> list[str]:
+    return [attempt.uid for task in job.status().tasks for attempt in task.attempts]
 
 
 def _wait_for_looks(journal: Journal) -> None:

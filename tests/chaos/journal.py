@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from iris.client import IrisClient
 from iris.client.convert import job_status
@@ -52,13 +52,16 @@ class Journal:
     """Acknowledged jobs, and the faults found. `look` compares everything with what was seen before; it is
     for one thread at a time."""
 
-    def __init__(self, site: Site, folder: Folder, away: Away) -> None:
+    def __init__(self, site: Site, folder: Folder, away: Away, excused: Collection[str] = ()) -> None:
+        """`excused` attempts have been killed themselves: they may end by that though they ran."""
         self._site, self._folder, self._away = site, folder, away
+        self._excused = excused
         self._lock = threading.Lock()
         self._expected: dict[str, Expected] = {}
         self._ended: dict[str, JobStatus] = {}
         self._attempts: dict[str, AttemptStatus] = {}  # those that have ended
         self._suspects: dict[str, float] = {}
+        self._guilty: set[str] = set()
         self._known: set[str] = set()
         self.looks = 0
         self.faults: list[str] = []
@@ -147,7 +150,9 @@ class Journal:
             return
         for task in status.tasks:
             own = [a for a in task.attempts if a.cause is None or a.cause.kind not in _PLATFORM]
-            if len(own) != expected.tries and not (expected.stop or cause is CauseKind.TIMEOUT):
+            excused = any(one.uid in self._excused for one in task.attempts)
+            fixed = not (excused or expected.stop or cause is CauseKind.TIMEOUT)
+            if fixed and len(own) != expected.tries:
                 self.fault(f"P3: {task.task_id} of {what} was tried {len(own)} times, not {expected.tries}")
             if expected.lines is not None and task.attempts:
                 self._check_log(client, task.task_id, task.attempts[-1].uid, expected.lines)
@@ -167,7 +172,7 @@ class Journal:
                 if times > 1:
                     self.fault(f"P3: attempt {attempt.uid} of {task.task_id} has run {times} times")
                 platform = attempt.cause is not None and attempt.cause.kind in _PLATFORM
-                if platform and times:
+                if platform and times and attempt.uid not in self._excused:
                     self.fault(f"P7: {task.task_id} attempt {attempt.uid} ran, and ended by {attempt.cause}")
                 if attempt.state is TaskState.SUCCEEDED and not times:
                     self.fault(f"P1: {task.task_id} attempt {attempt.uid} succeeded and has never run")
@@ -190,7 +195,8 @@ class Journal:
         self._suspects = {what: self._suspects.get(what, now) for what in left}
         for what, since in self._suspects.items():
             age = now - since - self._away.within(since, now)
-            if age > SOON + _SLACK:
+            if age > SOON + _SLACK and what not in self._guilty:
+                self._guilty.add(what)
                 self.fault(f"P6: {age:.1f} s after the end of its attempt there is {what}")
 
     def _left_processes(self, live: set[str]) -> Iterable[str]:

@@ -112,6 +112,7 @@ POINTS: Final[dict[str, Point]] = {
     "worker fetched a bundle": _worker(
         "iris_worker.bundle", "Bundles._download", after=True, most=2, kind="workspace"
     ),
+    "worker is making a folder": _worker("iris_api.supervised.folder", "Folder._write", most=12),
     "worker made a folder": _worker("iris_api.supervised.folder", "Folder.create", after=True, most=8),
     "worker before a supervisor": _worker("iris_api.supervised.runtime", "SupervisedRuntime._spawn", most=8),
     "worker after a supervisor": _worker(

@@ -40,8 +40,17 @@ def _points(outcomes: Iterable[Outcome]) -> Table:
 
 
 def _runs(outcomes: Mapping[str, Outcome]) -> Table:
-    table = Table("run", "cycles", "jobs submitted", "actor calls", "seconds", "faults", title="Cycles")
+    table = Table(
+        "run",
+        "cycles",
+        "attempts killed",
+        "jobs submitted",
+        "actor calls",
+        "seconds",
+        "faults",
+        title="Cycles",
+    )
     for name, run in outcomes.items():
-        figures = (run.cycles, run.submitted, run.calls, round(run.seconds), len(run.faults))
+        figures = (run.cycles, run.attempts, run.submitted, run.calls, round(run.seconds), len(run.faults))
         table.add_row(name, *map(str, figures))
     return table

@@ -9,7 +9,8 @@ import pytest
 
 from iris_api.threads import ThreadContainer
 from tests.chaos.conftest import WHOLE
-from tests.chaos.cycles import Outcome, deaths, run
+from tests.chaos.cycles import Outcome, run
+from tests.chaos.death import deaths
 from tests.chaos.points import POINTS
 
 APART, TOGETHER = 130, 70  # cycles of a whole run

@@ -13,6 +13,7 @@ import pytest
 from iris.cluster.types import CauseKind, JobState, TaskState
 from iris_api.testing import wait_for_condition
 from tests.chaos.trio import GRACE, LIMIT, SOON, Trio, trio
+from tests.rigs.remains import parent_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
@@ -99,7 +100,7 @@ def test_tasks_stand_still(cluster: Trio) -> None:
 
 def supervisor_of(cluster: Trio, uid: str) -> int:
     (task,) = [seen for seen in cluster.processes_of_attempt(uid) if seen.command.startswith("sh")]
-    return int(Path(f"/proc/{task.pid}/stat").read_text().rpartition(")")[2].split()[1])
+    return parent_of(task.pid)
 
 
 @pytest.mark.chaos

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from attrs import frozen
 
-__all__ = ["Seen", "attempt_processes", "processes_of"]
+__all__ = ["Seen", "attempt_processes", "parent_of", "processes_of"]
 
 
 @frozen
@@ -48,6 +48,12 @@ def processes_of(directory: Path, address: str) -> list[Seen]:
         if seen is not None:
             found.append(seen)
     return found
+
+
+def parent_of(pid: int) -> int:
+    """0 when it has ended."""
+    stat = _read(Path(f"/proc/{pid}/stat")).decode(errors="replace").rpartition(")")[2].split()
+    return int(stat[1]) if stat else 0
 
 
 def _own_marks(environ: bytes) -> bytes:
