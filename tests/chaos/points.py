@@ -66,7 +66,7 @@ POINTS: Final[dict[str, Point]] = {
     # a change
     "controller after a turn": _controller("loop", "ControlLoop._turn", after=True, most=40),
     "controller before a commit": _controller("store.sql", "SqlStore.commit", most=30),
-    "controller in a transaction": _controller("store.sql", "SqlStore._upsert", after=True, most=30),
+    "controller in a transaction": _controller("store.sql", "SqlStore._execute", after=True, most=30),
     "controller after a commit": _controller("store.sql", "SqlStore.commit", after=True, most=30),
     "controller merged, not answered": _controller("loop", "ControlLoop._take_over", after=True, most=30),
     "controller before a submit": _controller("service", "ControllerService.submit_job", most=8),
