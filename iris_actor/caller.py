@@ -101,11 +101,12 @@ class Caller:
             self._retries = Retries(self, self._threads)
             self._pid = os.getpid()
 
-    def launch(self, attempt: Attempt) -> None:
-        """Post the call if somebody has the name, else leave it to the thread that waits for that."""
-        brief = min(attempt.deadline, time.monotonic() + _BRIEF)
+    def launch(self, attempt: Attempt, *, patience: float = _BRIEF) -> None:
+        """Post the call if somebody has the name, else leave it to the thread that waits for that. To find
+        out who has it takes `patience` seconds at most."""
+        until = min(attempt.deadline, time.monotonic() + patience)
         try:
-            endpoints = attempt.candidates(endpoints_now(self.resolver, self.name, brief))
+            endpoints = attempt.candidates(endpoints_now(self.resolver, self.name, until))
             if not endpoints:
                 self._give_up_if_refused(attempt)
                 self._retries.add(attempt)

@@ -66,7 +66,7 @@ class Retries:
             if now >= attempt.deadline:
                 attempt.set(None, self._caller.late(attempt, seen))
             elif seen.endpoints and now >= attempt.not_before:
-                self._caller.launch(attempt)
+                self._caller.launch(attempt, patience=attempt.deadline - now)
             else:
                 self._put_back([attempt])
 

@@ -17,7 +17,7 @@ from iris_actor.http import sender
 from iris_actor.http.flight import Flight, Pending
 from iris_actor.resolvers.fixed import FixedResolver
 from iris_actor.server import ActorServer
-from iris_api.errors import InvalidSpec, Lost, Refused
+from iris_api.errors import DeadlineExceeded, InvalidSpec, Lost, Refused
 from iris_api.resolver import Endpoint, Resolver
 from iris_api.rpc.http import HttpPool
 
@@ -152,3 +152,22 @@ def test_an_empty_token_file_lets_nobody_in(tmp_path: Path, monkeypatch: pytest.
         monkeypatch.setenv("IRIS_TOKEN_FILE", str(tmp_path / name))
         with pytest.raises(InvalidSpec, match=name), ActorServer() as server:
             server.serve_background()
+
+
+class SlowResolver(FixedResolver):
+    """Whoever knows takes a while to tell, and who does not wait so long is told nothing."""
+
+    def resolve_within(self, name: str, timeout: float) -> tuple[Endpoint, ...]:
+        threading.Event().wait(min(1.5, timeout))
+        if timeout < 1.5:
+            raise DeadlineExceeded(f"no answer within {timeout:.1f} s")
+        return self.resolve(name)
+
+
+def test_a_slow_resolver_is_given_the_time_of_the_call(server: ActorServer) -> None:
+    """The caller is back before, and the call is made once it is known where to."""
+    client = ActorClient(SlowResolver([server.address]), "a", timeout=10.0)
+    began = time.monotonic()
+    future = client.echo.remote(7)
+    assert time.monotonic() - began < 1.4
+    assert future.result() == 7
