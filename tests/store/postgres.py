@@ -55,9 +55,9 @@ class PostgresServer:
         wait_for_condition(self._is_up, timeout=20)
 
     def stop(self) -> None:
-        """At once: connections are cut off."""
+        """At once, as by a crash: connections are cut off, nothing is tidied."""
         if self._process is not None:
-            self._process.send_signal(signal.SIGINT)
+            self._process.send_signal(signal.SIGQUIT)
             self._process.wait(20)
             self._process = None
 
