@@ -43,7 +43,7 @@ def obstacle(worker: Worker, shape: Shape, cpu: float, memory: int, kept: bool =
 
 def fits(wanted: ResourceSpec, cpu: float, memory: int) -> bool:
     """True if `cpu` cores and `memory` bytes are enough. What is not asked for is not compared."""
-    return wanted.cpu <= cpu + SLACK and (not wanted.memory or wanted.memory <= memory)
+    return (not wanted.cpu or wanted.cpu <= cpu + SLACK) and (not wanted.memory or wanted.memory <= memory)
 
 
 def attributes_of(worker: Worker) -> dict[str, str]:

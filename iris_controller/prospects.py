@@ -63,6 +63,7 @@ class _Look:
     def __init__(self, plan: Plan, reasons: Reasons, view: View) -> None:
         self._reasons, self._view = reasons, view
         self._worker = {one.task.id: one.worker for one in plan.assignments}
+        self._after = {one.task.id: one.after for one in plan.assignments}
         self._hopeless = dict(plan.hopeless)
         self._victims: dict[str, list[str]] = {}
         for eviction in plan.evictions:
@@ -77,7 +78,8 @@ class _Look:
         pools = self._pools_for(task)
         if worker := self._worker.get(task.id, ""):
             victims = tuple(self._victims.get(task.id, ()))
-            return Prospect(task.state, worker, victims, pools=pools)
+            why = Reason() if victims else self._reasons.makes_room(worker, self._after[task.id])
+            return Prospect(task.state, worker, victims, why, pools)
         reason = self._reasons.reason(task)
         if task.job in self._hopeless:
             reason = Reason(self._hopeless[task.job], reason.remedy)

@@ -77,13 +77,17 @@ class Reasons:
             self._room = Room.of(self._view)
         return self._room
 
+    def makes_room(self, worker: str, after: Sequence[str]) -> Reason:
+        """Why a task with a place does not start: the attempts `after` which it comes are still there."""
+        if not after:
+            return Reason()
+        tasks = ", ".join(self._view.get(Attempt, uid).task for uid in after)
+        return Reason(f"worker {worker} makes room for it: {tasks} must end first", "nothing to do")
+
     def _held_up(self, task: Task) -> Reason:
         """It has a place, and those who make room for it are still there."""
         attempt = self._view.get(Attempt, task.live)
-        if not attempt.after:
-            return Reason()
-        tasks = ", ".join(self._view.get(Attempt, uid).task for uid in attempt.after)
-        return Reason(f"worker {attempt.worker} makes room for it: {tasks} must end first", "nothing to do")
+        return self.makes_room(attempt.worker, attempt.after)
 
     def _backing_off(self, task: Task) -> Reason:
         pause = math.ceil(task.not_before - self._now.mono)

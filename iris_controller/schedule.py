@@ -9,16 +9,19 @@ from __future__ import annotations
 import enum
 import heapq
 import sys
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Final
 
 from attrs import field, frozen
 
-from iris_api.jobs import CauseKind
+from iris_api.jobs import CauseKind, Constraint
+from iris_api.resources import ResourceSpec
 from iris_controller.clock import Now
+from iris_controller.feasibility import fits
 from iris_controller.preempt import Evictor, Way
 from iris_controller.room import Room
-from iris_controller.rows import Attempt, Job, QueueKey, Task
+from iris_controller.rows import Attempt, Demand, Job, QueueKey, Shape, Task
 from iris_controller.rules import Rules
 from iris_controller.view import Index, View
 
@@ -89,6 +92,14 @@ def places_left(rules: Rules, user: str, running: int) -> int:
     return sys.maxsize if quota is None else max(0, quota - running)
 
 
+def _running(view: View) -> Counter[str]:
+    """How many attempts hold a place, by user."""
+    found: Counter[str] = Counter()
+    for user, priority in view.keys(Index.LIVE):
+        found[user] += view.count(Index.LIVE, (user, priority))
+    return found
+
+
 def waits_whole(view: View, gang: QueueKey) -> bool:
     """May the gang of this queue start: do all of its tasks wait?"""
     return view.count(Index.QUEUE, gang) == view.get(Job, gang.demand.gang).spec.replicas
@@ -130,11 +141,13 @@ class _Pass:
     def __init__(self, view: View, rules: Rules, now: Now, room: Room, limit: int) -> None:
         self._view, self._rules, self._now, self._room = view, rules, now, room
         self._left = limit
-        self._running: dict[str, int] = {}
+        self._running = _running(view)
         self._assignments: list[Assignment] = []
         self._evictions: list[Eviction] = []
         self._waits: dict[QueueKey, Wait] = {}
         self._short: list[_Queue] = []  # of room, in the order of rank
+        self._too_many: dict[tuple[Shape, str], int] = {}  # tasks of a gang that no group has room for
+        self._full: dict[tuple[Constraint, ...], list[ResourceSpec]] = {}  # sizes that found no room
         self._hopeless: dict[str, str] = {}
         self._again: float | None = None
 
@@ -163,11 +176,7 @@ class _Pass:
 
     def _count(self, queue: _Queue) -> int:
         """How many tasks its user has running, with what this pass has placed."""
-        user = queue.demand.user
-        found = self._running.get(user)
-        if found is None:
-            found = self._running[user] = self._view.running(user)
-        return found
+        return self._running[queue.demand.user]
 
     def _allowed(self, queue: _Queue) -> int:
         return places_left(self._rules, queue.demand.user, self._count(queue))
@@ -183,12 +192,24 @@ class _Pass:
         batch = self._batch(queue, behind, min(allowed, self._left, queue.chunk))
         queue.chunk *= 8
         avoid = self._failed_on(batch[0]) if queue.key.retried else ""
-        places = self._room.take(queue.demand.shape, len(batch), avoid)
+        places = self._take(queue.demand.shape, len(batch), avoid)
         self._assign(queue, map(Assignment, batch, places), len(places))
         if len(places) < len(batch):
             self._block(queue, batch[len(places) :])
             return False
         return True
+
+    def _take(self, shape: Shape, count: int, avoid: str) -> list[str]:
+        """In a pass there is ever less room: where a task has found none, no larger one looks again."""
+        full = self._full.setdefault(shape.constraints, [])
+        if any(fits(size, shape.resources.cpu, shape.resources.memory) for size in full):
+            return []
+        places = self._room.take(shape, count, avoid)
+        if len(places) < count:
+            larger = shape.resources
+            full[:] = [size for size in full if not fits(larger, size.cpu, size.memory)]
+            full.append(larger)
+        return places
 
     def _batch(self, queue: _Queue, behind: tuple[Rank, _Queue] | None, most: int) -> list[Task]:
         """The tasks that are next, without a look at others between them; at least one."""
@@ -214,11 +235,21 @@ class _Pass:
             self._waits[queue.key] = Wait.GANG
         elif len(tasks) > self._allowed(queue):
             self._waits[queue.key] = Wait.QUOTA
-        elif places := self._room.take_gang(queue.demand, len(tasks)):
+        elif places := self._take_gang(queue.demand, len(tasks)):
             self._assign(queue, map(Assignment, tasks, places), len(tasks))
         else:
             self._block(queue, tasks)
         return False
+
+    def _take_gang(self, demand: Demand, count: int) -> list[str]:
+        """In a pass there is ever less room: where a gang has found none, no other like it looks again."""
+        like = demand.shape, demand.group_by
+        if count >= self._too_many.get(like, sys.maxsize):
+            return []
+        places = self._room.take_gang(demand, count)
+        if not places:
+            self._too_many[like] = count
+        return places
 
     def _gang(self, queue: _Queue) -> list[Task] | None:
         """All its tasks, or None while not all of them wait."""

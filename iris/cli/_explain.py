@@ -41,7 +41,7 @@ def plan(controller: str | None, config: Path | None, argv: tuple[str, ...], **o
     """
     prospects = client_for(controller, config).plan(**job_of(argv, options))
     show(prospects)
-    sys.exit(0 if all(one.worker_id and not one.preempts for one in prospects) else 1)
+    sys.exit(0 if all(one.worker_id and not one.preempts and not one.reason for one in prospects) else 1)
 
 
 def show(prospects: Sequence[TaskProspect]) -> None:

@@ -200,3 +200,5 @@ def _wait_again(draft: Draft, job: Job, task: Task, cause: Cause, now: Now) -> N
             expires=None if limit is None else now.mono + pause + limit,
         )
     )
+    if task.demand.gang and limit is not None:
+        gangs.wait_together(draft, job, limit, now)

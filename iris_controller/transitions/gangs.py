@@ -11,7 +11,7 @@ from iris_controller.state import Draft
 from iris_controller.transitions import attempts
 from iris_controller.transitions.causes import Blame, blame
 
-__all__ = ["end_members", "preempt", "starts_again"]
+__all__ = ["end_members", "preempt", "starts_again", "wait_together"]
 
 
 def preempt(draft: Draft, victim: Attempt, winner: Task, now: Now) -> None:
@@ -23,7 +23,7 @@ def preempt(draft: Draft, victim: Attempt, winner: Task, now: Now) -> None:
     cause = Cause(kind=CauseKind.PREEMPTED, message=message, by=winner.job)
     job, task = draft.get(Job, victim.job), draft.get(Task, victim.task)
     attempts.order_stop(draft, victim, cause, now)
-    if victim.demand.gang:
+    if victim.demand.gang and draft.get(Job, job.id).going_on:  # that may have been the end of the job
         end_members(draft, job, task, cause, now)
 
 
@@ -44,3 +44,16 @@ def end_members(draft: Draft, job: Job, guilty: Task, cause: Cause, now: Now) ->
             attempts.order_stop(draft, draft.get(Attempt, task.live), ended, now)
         elif task.state is TaskState.SUCCEEDED:
             draft.put(evolve(task, state=TaskState.PENDING, finished=None, waiting_since=now.wall))
+
+
+def wait_together(draft: Draft, job: Job, limit: float, now: Now) -> None:
+    """The `limit` of seconds for a place runs from when all tasks of a gang may be placed: what the others
+    still do, or how long they back off, counts against nobody."""
+    tasks = list(draft.tasks(job))
+    whole = all(task.state is TaskState.PENDING for task in tasks)
+    pause = max(0.0, *(task.not_before - now.mono for task in tasks))
+    for task in tasks:
+        if task.state is TaskState.PENDING:
+            since = now.wall + pause if whole else task.waiting_since
+            expires = now.mono + pause + limit if whole else None
+            draft.put(evolve(task, waiting_since=since, expires=expires))

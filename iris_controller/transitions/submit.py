@@ -71,7 +71,7 @@ def _parent(draft: Draft, request: Submit) -> Job:
 
 
 def _admit(draft: Draft, spec: JobSpec, user: str, quota: Quota) -> None:
-    waiting = sum(draft.count(Index.QUEUE, queue) for queue in draft.keys(Index.QUEUE))
+    waiting = sum(draft.count(Index.PENDING, user) for user in draft.keys(Index.PENDING))
     if waiting + spec.replicas > MAX_WAITING:
         raise Refused(
             "resource_exhausted",

@@ -12,6 +12,7 @@ from iris_api.jobs import Cause, CauseKind, TaskState
 from iris_api.platform import Exit, ExitKind
 from iris_api.resources import ResourceSpec
 from iris_controller.clock import Now
+from iris_controller.feasibility import fits, matches
 from iris_controller.rows import Attempt, Worker
 from iris_controller.state import Draft, Index
 from iris_controller.transitions.attempts import advance, end_attempt
@@ -62,6 +63,8 @@ def observe(draft: Draft, report: Report, now: Now) -> None:
         return
     worker = _contact(before, report, now)
     draft.put(worker)
+    if newcomer:
+        _lose_unfit(draft, worker, report, now)
     for uid, seen in report.attempts.items():
         attempt = draft.find(Attempt, uid)
         if attempt is not None and attempt.worker == worker.id and not attempt.state.ended:
@@ -162,6 +165,24 @@ def _lose_missing(draft: Draft, report: Report, now: Now) -> None:
             _lose(draft, attempt, f"worker {report.worker} started anew without it", now)
         elif attempt.revision <= report.known_revision:
             _lose(draft, attempt, f"worker {report.worker} does not have it any more", now)
+
+
+def _lose_unfit(draft: Draft, worker: Worker, report: Report, now: Now) -> None:
+    """What waits for room on a worker was placed by what its earlier process had to offer: it goes
+    elsewhere where this one is too small for it, or of another kind."""
+    held = [draft.get(Attempt, uid) for uid in draft.walk(Index.HELD, worker.id)]
+    stays = [one.resources for one in held if one.desired and one.uid in report.attempts]
+    cpu = worker.resources.cpu - sum(one.cpu for one in stays)
+    memory = worker.resources.memory - sum(one.memory for one in stays)
+    for one in held:
+        attempt = draft.get(Attempt, one.uid)
+        if attempt.state.ended or not attempt.after:  # it may have ended with its gang
+            continue
+        wanted = attempt.resources
+        if matches(worker, attempt.demand.shape) and fits(wanted, cpu, memory):
+            cpu, memory = cpu - wanted.cpu, memory - wanted.memory
+        else:
+            _lose(draft, attempt, f"worker {worker.id} started anew and cannot hold it", now)
 
 
 def lose_worker(draft: Draft, worker: Worker, now: Now) -> None:

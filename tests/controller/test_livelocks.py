@@ -3,7 +3,7 @@
 from iris_api.jobs import CauseKind, CoschedulingConfig, JobState, TaskState
 from iris_api.platform import Exit, ExitKind
 from iris_api.resources import ResourceSpec
-from tests.controller.kit import OK, Cluster
+from tests.controller.kit import OK, Cluster, FakeWorker
 
 KILLED = Exit(kind=ExitKind.SIGNALED, signal=15)
 
@@ -67,3 +67,47 @@ def test_a_member_that_succeeds_while_its_cancelled_gang_ends_has_succeeded() ->
     cluster.end(f"{gang}:1", KILLED, stopped=True)
     assert cluster.task(f"{gang}:0").state is TaskState.SUCCEEDED
     assert cluster.job(gang).state is JobState.KILLED
+
+
+def test_a_job_that_has_ended_by_preemption_has_no_member_wait_again() -> None:
+    """Two members wait for room and are ended at once; the first such end is that of the job."""
+    cluster = Cluster()
+    cluster.join("w-0")
+    cluster.submit("low", priority=10, resources=ResourceSpec(8))
+    cluster.join("w-1")
+    cluster.submit("small", priority=10, resources=ResourceSpec(4))
+    cluster.settle()
+    gang = cluster.submit("gang", replicas=3, coscheduling=CoschedulingConfig(), resources=ResourceSpec(4),
+                          max_retries_preemption=0)  # fmt: skip
+    (told,) = [task for task in _tasks(gang, 3) if not cluster.attempt(task).after]
+    cluster.end(told)
+    cluster.submit("urgent", priority=90, replicas=2, resources=ResourceSpec(8))
+    assert cluster.job(gang).state is JobState.WORKER_FAILED
+    assert cluster.task(told).state is TaskState.SUCCEEDED
+
+
+def test_what_waits_for_room_goes_elsewhere_if_its_worker_comes_back_smaller() -> None:
+    cluster = Cluster()
+    cluster.join("w-0")
+    cluster.submit("low", priority=10, resources=ResourceSpec(8))
+    cluster.settle()
+    large = cluster.submit("large", priority=90, resources=ResourceSpec(8))
+    assert cluster.attempt(f"{large}:0").after
+    cluster.workers["w-0"] = FakeWorker("w-0", incarnation="second", resources=ResourceSpec(4, "16GB"))
+    cluster.report("w-0")
+    assert cluster.task(f"{large}:0").state is TaskState.PENDING
+    assert cluster.state.used("w-0").cpu == 0
+
+
+def test_what_reserves_no_cores_starts_where_others_wait_for_some() -> None:
+    cluster = Cluster()
+    cluster.join("w-0")
+    cluster.submit("low", priority=10, resources=ResourceSpec(8))
+    cluster.settle()
+    cluster.submit("high", resources=ResourceSpec(8))
+    tiny = cluster.submit("tiny", resources=ResourceSpec(0))
+    assert cluster.attempt(f"{tiny}:0").after == ()
+
+
+def _tasks(job: str, count: int) -> list[str]:
+    return [f"{job}:{index}" for index in range(count)]

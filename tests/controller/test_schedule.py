@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from iris_api.jobs import Constraint, JobState, TaskState
+from iris_api.jobs import Constraint, CoschedulingConfig, JobState, TaskState
 from iris_api.resources import ResourceSpec
 from iris_controller.feasibility import met
+from iris_controller.prospects import foresee
 from iris_controller.rows import PoolSpec
-from tests.controller.kit import FAILED, Cluster
+from iris_controller.transitions.submit import Submit
+from tests.controller.kit import FAILED, Cluster, spec
 
 
 def placed(cluster: Cluster, job: str) -> list[bool]:
@@ -198,3 +200,27 @@ def test_every_wait_has_a_reason() -> None:
     assert (
         cluster.reason(f"{memory}:0") == "no worker of pool default has 4GB memory free now: 2GB of 16GB free"
     )
+
+
+def test_what_is_smaller_is_placed_in_the_pass_in_which_the_larger_finds_no_room() -> None:
+    cluster = Cluster()
+    gang = CoschedulingConfig()
+    four = cluster.submit("four", replicas=4, coscheduling=gang, resources=ResourceSpec(3))
+    two = cluster.submit("two", replicas=2, coscheduling=gang, resources=ResourceSpec(3))
+    large = cluster.submit("large", resources=ResourceSpec(3))
+    small = cluster.submit("small", resources=ResourceSpec(2))
+    cluster.join()
+    assert [placed(cluster, job)[0] for job in (four, two, large, small)] == [False, True, False, True]
+
+
+def test_a_plan_says_whose_end_it_would_wait_for() -> None:
+    """Nobody would be ended for it, and still it would not start at once."""
+    cluster = Cluster()
+    cluster.join("w-1")
+    low = cluster.submit("low", priority=10, resources=ResourceSpec(8))
+    cluster.settle()
+    cluster.terminate(low)
+    request = Submit(spec=spec("high", priority=90, resources=ResourceSpec(8)))
+    (prospect,) = foresee(cluster.state, cluster.rules, cluster.now(), request, lambda name: f"{name}-x")
+    assert prospect.worker == "w-1"
+    assert prospect.reason.why == f"worker w-1 makes room for it: {low}:0 must end first"

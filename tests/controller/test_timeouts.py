@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from iris_api.jobs import CauseKind, JobState, TaskState
+from iris_api.jobs import CauseKind, CoschedulingConfig, JobState, TaskState
 from iris_api.platform import Exit, ExitKind
 from iris_api.resources import ResourceSpec
 from tests.controller.kit import FAILED, Cluster
@@ -99,3 +99,33 @@ def test_an_environment_that_cannot_be_made_is_not_tried_for_ever() -> None:
     assert ended.state is JobState.WORKER_FAILED
     assert ended.cause is not None
     assert ended.cause.message == "no such interpreter"
+
+
+def test_a_gang_may_back_off_for_longer_than_it_may_wait_for_a_place() -> None:
+    """As a task alone may: the limit runs from when all of the gang may be placed."""
+    cluster = Cluster()
+    cluster.join()
+    gang = cluster.submit("gang", replicas=2, coscheduling=CoschedulingConfig(), scheduling_timeout=2.0,
+                          max_retries_failure=9)  # fmt: skip
+    cluster.settle()
+    for _ in range(6):  # the last of these pauses is one of 6.4 s
+        cluster.end(f"{gang}:0", FAILED)
+        cluster.settle()
+        for _ in range(14):
+            cluster.advance(0.5)
+            cluster.settle()
+        assert cluster.task(f"{gang}:1").state is TaskState.RUNNING
+
+
+def test_a_gang_that_starts_again_has_an_end_of_its_wait_too() -> None:
+    cluster = Cluster(grace=1e6)
+    cluster.join()
+    gang = cluster.submit("gang", replicas=2, coscheduling=CoschedulingConfig(), scheduling_timeout=2.0,
+                          resources=ResourceSpec(4))  # fmt: skip
+    cluster.settle()
+    cluster.submit("urgent", priority=90, resources=ResourceSpec(8))
+    cluster.settle()
+    cluster.advance(2.0)
+    assert cluster.job(gang).going_on
+    cluster.advance(0.6)
+    assert cluster.job(gang).state is JobState.UNSCHEDULABLE
