@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shlex
 import sys
 
 import click
@@ -19,7 +20,7 @@ def main(seed: str | None, arguments: tuple[str, ...]) -> None:
     """Run all of chaos; other arguments go to pytest, such as -k cycles."""
     seed = seed or secrets.token_hex(4)
     os.environ |= {"IRIS_CHAOS": "whole", "IRIS_CHAOS_SEED": seed}
-    again = f"make chaos ARGS='{' '.join(['--seed', seed, *arguments])}'"
+    again = f'make chaos ARGS="{shlex.join(["--seed", seed, *arguments])}"'
     click.echo(f"seed {seed}; the same again: {again}")
     sys.exit(pytest.main(["tests/chaos", "tests/rigs", "-p", "no:randomly", "-q", *arguments]))
 
