@@ -135,7 +135,7 @@ class World:
             try:
                 self._start_controller(process)
             except PlatformError as error:
-                self.kernel.trace("no-start", "controller", error)
+                self.kernel.trace("no-start", "controller", type(error).__name__)
                 process.kill()
                 return
             self.kernel.park(Waiter(self.kernel))

@@ -9,12 +9,12 @@ import pytest
 
 from tests.sim.mutations import MUTATIONS
 
-SEEDS = (1, 60)
-RARE = {"believes_an_old_incarnation": (140, 170)}  # seeds among which is one that has what it takes
+SEEDS = (1, 80)
+RARE = {"believes_an_old_incarnation": (60, 90)}  # seeds among which is one that has what it takes
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("name", MUTATIONS)
 def test_planted_bug_is_caught(name: str) -> None:
     first, last = RARE.get(name, SEEDS)
@@ -23,7 +23,7 @@ def test_planted_bug_is_caught(name: str) -> None:
         env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
         capture_output=True,
         text=True,
-        timeout=170,
+        timeout=590,
         check=False,
     )
     assert done.returncode == 0, f"no seed from {first} to {last} has seen it: {done.stderr[-2000:]}"
