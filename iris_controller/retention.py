@@ -21,25 +21,27 @@ _ROOM: Final = 0.9  # of the bound on logs is left after they were removed, so t
 @frozen(kw_only=True)
 class Retention:
     """Ended root jobs are remembered with their logs: `ended` of them, and up to `tasks` tasks of
-    theirs, for `age` seconds. A bundle that no unfinished job names is kept for `bundles` seconds after its
+    theirs, for `age` seconds; each for at least `least` seconds. A bundle that no unfinished job names is kept for `bundles` seconds after its
     last use; logs up to `log_bytes` in all."""
 
     ended: int = 10_000
     tasks: int = 200_000
     age: float = 7 * _DAY
+    least: float = 60.0
     bundles: float = _DAY
     log_bytes: int = 20 * 10**9
 
 
 def overdue(draft: Draft, retention: Retention, wall: float) -> list[JobId]:
     """The ended root jobs that are too many, by themselves or by their tasks, or too old; the first ended
-    first."""
+    first. One that has just ended stays: who waits for it may be about to ask."""
     ended = [draft.get(Job, key) for key in draft.ids(Index.ENDED_ROOTS, "")]
     surplus = _surplus(draft, ended, retention.tasks)
     chosen = []
     for number, job in enumerate(ended):
         too_many = len(ended) - number > retention.ended or surplus > 0
-        if not too_many and (job.finished or 0.0) + retention.age > wall:
+        age = wall - (job.finished or 0.0)
+        if 0 <= age < retention.least or (not too_many and age < retention.age):
             break
         chosen.append(job.id)
         surplus -= _tasks_of(draft, job) if surplus > 0 else 0

@@ -62,7 +62,7 @@ def left(cluster: Cluster) -> list[Any]:
 
 def test_the_roots_that_ended_first_are_forgotten(cluster: Cluster) -> None:
     ids = ended(cluster, 5)
-    assert run_forget(cluster, Retention(ended=2)) == []
+    assert run_forget(cluster, Retention(least=0.0, ended=2)) == []
     assert left(cluster) == ids[3:]
     assert {task.job for task in cluster.state.rows(Task)} == set(ids[3:])
 
@@ -71,17 +71,27 @@ def test_roots_are_forgotten_when_they_have_too_many_tasks(cluster: Cluster) -> 
     ids = ended(cluster, 4, replicas=10)
     cluster.submit("goes-on", replicas=30)
     for bound, gone in ((40, 0), (39, 1), (30, 1), (29, 2), (0, 4)):
-        chosen = overdue(Draft(cluster.state), Retention(tasks=bound), cluster.clock.wall())
+        chosen = overdue(Draft(cluster.state), Retention(least=0.0, tasks=bound), cluster.clock.wall())
         assert chosen == ids[:gone]
+
+
+def test_a_root_that_has_just_ended_is_not_forgotten(cluster: Cluster) -> None:
+    """However many there are: who waits for it may be about to ask."""
+    ids = ended(cluster, 3)
+    run_forget(cluster, Retention(ended=0, least=60.0))
+    assert left(cluster) == ids
+    cluster.clock.advance(60)
+    run_forget(cluster, Retention(ended=0, least=60.0))
+    assert left(cluster) == []
 
 
 def test_a_root_is_forgotten_when_it_is_too_old(cluster: Cluster) -> None:
     old = ended(cluster, 2)
     cluster.clock.advance(DAY)
     new = ended(cluster, 1)
-    run_forget(cluster, Retention(age=DAY + 1))
+    run_forget(cluster, Retention(least=0.0, age=DAY + 1))
     assert left(cluster) == old + new
-    run_forget(cluster, Retention(age=DAY))
+    run_forget(cluster, Retention(least=0.0, age=DAY))
     assert left(cluster) == new
 
 
@@ -90,7 +100,7 @@ def test_what_has_not_ended_is_never_forgotten(cluster: Cluster) -> None:
     cluster.settle()
     ended(cluster, 1)
     cluster.clock.advance(10 * DAY)
-    run_forget(cluster, Retention(ended=0, age=0))
+    run_forget(cluster, Retention(least=0.0, ended=0, age=0))
     assert left(cluster) == [going_on]
 
 
@@ -101,10 +111,10 @@ def test_a_root_stays_while_something_below_it_runs(cluster: Cluster) -> None:
     cluster.settle()
     cluster.end(f"{parent}:0", OK)
     assert (cluster.job(parent).state.ended, cluster.job(child).state.ended) == (True, False)
-    run_forget(cluster, Retention(ended=0))
+    run_forget(cluster, Retention(least=0.0, ended=0))
     assert left(cluster) == [parent, child]
     cluster.settle()
-    run_forget(cluster, Retention(ended=0))
+    run_forget(cluster, Retention(least=0.0, ended=0))
     assert left(cluster) == []
     assert list(cluster.state.rows(Attempt)) == []
 
@@ -114,7 +124,7 @@ def test_a_bite_is_no_larger_than_it_may_be(cluster: Cluster) -> None:
     bites = 0
     while left(cluster):
         before = sum(1 for _ in cluster.state.everything())
-        run_forget(cluster, Retention(ended=0), rows=6)
+        run_forget(cluster, Retention(least=0.0, ended=0), rows=6)
         assert before - sum(1 for _ in cluster.state.everything()) <= 6 + 2  # the last one to its end
         bites += 1
     assert bites == 5
@@ -122,7 +132,7 @@ def test_a_bite_is_no_larger_than_it_may_be(cluster: Cluster) -> None:
 
 def test_a_large_job_is_out_of_sight_at_once_and_gone_in_bites(cluster: Cluster) -> None:
     (large,) = ended(cluster, 1, replicas=50)
-    remains = run_forget(cluster, Retention(ended=0), rows=10)
+    remains = run_forget(cluster, Retention(least=0.0, ended=0), rows=10)
     assert (left(cluster), remains) == ([], [large])
     assert orphaned(Draft(cluster.state)) == [large]
     bites = 0
@@ -139,7 +149,7 @@ def test_a_deletion_that_was_cut_off_is_finished_at_the_next_start(
 ) -> None:
     ended(cluster, 1, replicas=50)
     kept = cluster.submit("kept")
-    run_forget(cluster, Retention(ended=0), rows=10)
+    run_forget(cluster, Retention(least=0.0, ended=0), rows=10)
     store = open_one()
     for changes in cluster.changes:
         store.commit(changes)
@@ -161,7 +171,7 @@ def test_ended_roots_keep_the_order_of_their_end_through_a_restart(cluster: Clus
     cluster.terminate(slow)
     cluster.settle()
     draft = Draft(State(cluster.state.everything()))
-    assert overdue(draft, Retention(ended=1), cluster.clock.wall()) == [fast]
+    assert overdue(draft, Retention(least=0.0, ended=1), cluster.clock.wall()) == [fast]
     assert draft.find(Job, slow) is not None
 
 
@@ -219,7 +229,7 @@ def logs_of(client: Client, job: str) -> list[str]:
 
 @pytest.mark.usefixtures("hasty")
 def test_a_controller_forgets_jobs_with_their_logs(start: Start, tmp_path: Path) -> None:
-    client = start(tmp_path, retention=Retention(ended=1))
+    client = start(tmp_path, retention=Retention(least=0.0, ended=1))
     agent = Agent(client)
     first = finish(agent, "first", "hello")
     assert logs_of(client, first) == ["hello"]
@@ -245,7 +255,7 @@ def test_logs_of_jobs_that_nobody_knows_are_removed_at_the_start(start: Start, t
 
 @pytest.mark.usefixtures("hasty")
 def test_logs_over_their_limit_are_removed_and_who_reads_is_told(start: Start, tmp_path: Path) -> None:
-    client = start(tmp_path, retention=Retention(log_bytes=3000))
+    client = start(tmp_path, retention=Retention(least=0.0, log_bytes=3000))
     agent = Agent(client)
     first = finish(agent, "first", "x" * 2000)
     second = finish(agent, "second", "y" * 2000)
@@ -257,7 +267,7 @@ def test_logs_over_their_limit_are_removed_and_who_reads_is_told(start: Start, t
 
 @pytest.mark.usefixtures("hasty")
 def test_bundles_that_nobody_needs_are_removed(start: Start, tmp_path: Path) -> None:
-    client = start(tmp_path, retention=Retention(bundles=1000.0))
+    client = start(tmp_path, retention=Retention(least=0.0, bundles=1000.0))
     digests = {}
     for name in ("used", "fresh", "old"):
         digests[name] = hashlib.sha256(name.encode()).hexdigest()
@@ -277,7 +287,7 @@ def test_a_clock_that_is_set_ahead_makes_nothing_old(start: Start, tmp_path: Pat
     def clock() -> Now:
         return Now(time.monotonic(), time.time() + ahead[0])
 
-    client = start(tmp_path, clock=clock, retention=Retention(ended=2, age=1000.0))
+    client = start(tmp_path, clock=clock, retention=Retention(least=0.0, ended=2, age=1000.0))
     agent = Agent(client)
     first, second = finish(agent, "first"), finish(agent, "second")
     ahead[0] = 365 * DAY
