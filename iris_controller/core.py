@@ -47,7 +47,7 @@ class Core:
         return self.loop.clock()
 
     def reasons(self) -> Reasons:
-        return Reasons(self.state, self.loop.rules, self.now())
+        return Reasons(self.state, self.loop.rules, self.now(), self.state.room)
 
     def job(self, job_id: str) -> Job:
         """Raises Refused naming it."""

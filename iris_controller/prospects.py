@@ -14,6 +14,7 @@ from iris_api.ids import JobId
 from iris_api.jobs import TaskState
 from iris_controller.clock import Now
 from iris_controller.reasons import PoolView, Reason, Reasons
+from iris_controller.room import Room
 from iris_controller.rows import Attempt, Job, Task
 from iris_controller.rules import Rules
 from iris_controller.schedule import Plan, schedule
@@ -38,8 +39,9 @@ class Prospect:
 
 def explain(view: View, rules: Rules, now: Now, job: Job) -> dict[Prospect, list[int]]:
     """The prospects of a job's tasks, with the indexes of the tasks that have each."""
-    plan = schedule(view, rules, now)
-    look = _Look(plan, Reasons(view, rules, now), view)
+    room = Room.of(view)
+    plan = schedule(view, rules, now, room)
+    look = _Look(plan, Reasons(view, rules, now, room), view)
     found: dict[Prospect, list[int]] = {}
     for task in view.tasks(job):
         found.setdefault(look.at(task), []).append(task.index)

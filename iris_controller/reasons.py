@@ -43,10 +43,11 @@ class PoolView:
 class Reasons:
     """Answers for one moment; tasks of one demand share an answer."""
 
-    def __init__(self, view: View, rules: Rules, now: Now, room: Room | None = None) -> None:
-        """`room` is that of `view`; without one it is made when it is needed."""
+    def __init__(self, view: View, rules: Rules, now: Now, passed: Room | None = None) -> None:
+        """`passed`: the room of the last pass, which knows the workers that are being emptied."""
         self._view, self._rules, self._now = view, rules, now
-        self._room = room
+        self._passed = passed
+        self._room: Room | None = None
         self._by_demand: dict[Demand, Reason] = {}
 
     def of(self, task: Task) -> str:
@@ -75,6 +76,8 @@ class Reasons:
     def _workers(self) -> Room:
         if self._room is None:
             self._room = Room.of(self._view)
+            if self._passed is not None:
+                self._room.keep_as(self._passed)
         return self._room
 
     def makes_room(self, worker: str, after: Sequence[str]) -> Reason:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from typing import Final
 
 from iris_api.jobs import Constraint
@@ -83,7 +83,7 @@ class Room:
         self._own: dict[tuple[Shape, ResourceSpec], list[Entry]] = {}
         self._noted: set[str] = set()
         self._kept: dict[Shape, tuple[str, float]] = {}
-        self._searched: dict[Demand, float] = {}
+        self._searched: dict[Hashable, float] = {}
         self._never: dict[Shape, tuple[int, str]] = {}
         self.generation = 0  # of what the workers are, whatever they run
 
@@ -166,15 +166,24 @@ class Room:
         free.kept = True
         self._noted.add(free.worker.id)
 
-    def note_search(self, demand: Demand, mono: float) -> None:
-        """Nobody was found who could make room."""
-        self._searched[demand] = mono
+    def keep_as(self, other: Room) -> None:
+        """Keep until the next `sync` the workers that `other` keeps."""
+        for free in other.all():
+            if free.kept and free.worker.id in self._free:
+                self._free[free.worker.id].kept = True
+                self._noted.add(free.worker.id)
 
-    def searched_in_vain(self, demand: Demand, mono: float, pause: float) -> float:
+    def note_search(self, what: Hashable, mono: float) -> None:
+        """Nobody was found who could make room for `what`."""
+        if len(self._searched) >= _ANSWERS:
+            self._searched.clear()
+        self._searched[what] = mono
+
+    def searched_in_vain(self, what: Hashable, mono: float, pause: float) -> float:
         """Seconds that are left of the `pause` after such a search; 0: search again."""
-        since = self._searched.get(demand)
+        since = self._searched.get(what)
         if since is None or mono - since >= pause:
-            self._searched.pop(demand, None)
+            self._searched.pop(what, None)
             return 0.0
         return pause - (mono - since)
 

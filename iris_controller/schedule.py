@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import enum
 import heapq
+import math
 import sys
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
+from itertools import chain
 from typing import Final
 
 from attrs import field, frozen
@@ -29,7 +31,7 @@ __all__ = ["Assignment", "Eviction", "Plan", "Wait", "places_left", "schedule", 
 
 _PATIENCE: Final = 60.0  # seconds that a task waits for room before a worker is emptied for it
 _AGAIN: Final = 2.0  # seconds before those are looked for again who would make room
-_EVICTIONS: Final = 64  # tasks for which room is made in one pass
+_EVICTIONS: Final = 64  # tasks and gangs for which somebody is looked for in one pass who makes room
 _OWN_FAULTS: Final = (CauseKind.ENVIRONMENT, CauseKind.WORKER_LOST, CauseKind.KILLED_OUTSIDE)
 
 Rank = tuple[int, int, int, bool, int, int]
@@ -92,6 +94,20 @@ def places_left(rules: Rules, user: str, running: int) -> int:
     return sys.maxsize if quota is None else max(0, quota - running)
 
 
+def _search(view: View, queue: _Queue) -> Hashable:
+    """What those have in common for whom nobody can make room if nobody can for one of them."""
+    demand, task = queue.demand, queue.task
+    assert task is not None
+    gang = view.count(Index.QUEUE, queue.key) if demand.gang else 0
+    return demand.shape, demand.priority, demand.group_by, gang, task.job.parent
+
+
+def _is_kept_for(waited: float) -> bool:
+    """Is a worker emptied for a task that has waited for so many seconds? From one minute to two, from four
+    to eight, and so on: where it is of no use, since what runs there goes on, others get it in between."""
+    return waited > _PATIENCE and int(math.log2(waited / _PATIENCE)) % 2 == 0
+
+
 def _running(view: View) -> Counter[str]:
     """How many attempts hold a place, by user."""
     found: Counter[str] = Counter()
@@ -110,7 +126,6 @@ class _Queue:
 
     def __init__(self, view: View, key: QueueKey) -> None:
         self.key, self.demand = key, key.demand
-        self.waiting: list[Task] = []  # were next and found no room
         self.chunk = 1  # tasks to look at together: more, the more found room
         self._view = view
         self._rest = view.walk(Index.QUEUE, key)
@@ -124,6 +139,11 @@ class _Queue:
             taken.append(task)
             self._go_on()
         return taken
+
+    def give_back(self, tasks: list[Task]) -> None:
+        """These found no room, and are next again."""
+        behind = [task.id for task in (*tasks[1:], self.task) if task is not None]
+        self.task, self._rest = tasks[0], chain(behind, self._rest)
 
     def _go_on(self) -> None:
         task_id = next(self._rest, None)
@@ -156,11 +176,7 @@ class _Pass:
         heads = [(queue.rank(self._count(queue)), queue) for queue in queues if queue.task is not None]
         heapq.heapify(heads)
         while heads and self._left > 0:
-            rank, queue = heads[0]
-            if rank < (now := queue.rank(self._count(queue))):  # its user has got more meanwhile
-                heapq.heapreplace(heads, (now, queue))
-                continue
-            heapq.heappop(heads)
+            queue = self._first(heads)
             if self._place(queue, heads[0] if heads else None) and queue.task is not None:
                 heapq.heappush(heads, (queue.rank(self._count(queue)), queue))
         for _, queue in heads:
@@ -173,6 +189,15 @@ class _Pass:
             self._waits,
             self._again,
         )
+
+    def _first(self, heads: list[tuple[Rank, _Queue]]) -> _Queue:
+        """Take out what comes first, with what its user has got meanwhile."""
+        while True:
+            rank, queue = heads[0]
+            if rank >= (now := queue.rank(self._count(queue))):
+                heapq.heappop(heads)
+                return queue
+            heapq.heapreplace(heads, (now, queue))
 
     def _count(self, queue: _Queue) -> int:
         """How many tasks its user has running, with what this pass has placed."""
@@ -195,7 +220,8 @@ class _Pass:
         places = self._take(queue.demand.shape, len(batch), avoid)
         self._assign(queue, map(Assignment, batch, places), len(places))
         if len(places) < len(batch):
-            self._block(queue, batch[len(places) :])
+            queue.give_back(batch[len(places) :])
+            self._block(queue)
             return False
         return True
 
@@ -238,7 +264,7 @@ class _Pass:
         elif places := self._take_gang(queue.demand, len(tasks)):
             self._assign(queue, map(Assignment, tasks, places), len(tasks))
         else:
-            self._block(queue, tasks)
+            self._block(queue)
         return False
 
     def _take_gang(self, demand: Demand, count: int) -> list[str]:
@@ -263,59 +289,62 @@ class _Pass:
         self._running[queue.demand.user] += count
         self._left -= count
 
-    def _block(self, queue: _Queue, tasks: list[Task]) -> None:
-        """These find no room. For good, or until some is made for them."""
+    def _block(self, queue: _Queue) -> None:
+        """Its tasks find no room. For good, or until some is made for them."""
         self._waits[queue.key] = Wait.ROOM
         if reason := self._room.never(queue.demand.shape, self._rules.pools):
             for task in self._view.walk(Index.QUEUE, queue.key):
                 self._hopeless.setdefault(self._view.get(Task, task).job, reason)
             return
-        queue.waiting = tasks
         self._short.append(queue)
-        if not queue.demand.gang and self._now.wall - tasks[0].waiting_since > _PATIENCE:
+        assert queue.task is not None
+        if not queue.demand.gang and _is_kept_for(self._now.wall - queue.task.waiting_since):
             self._room.keep_for(queue.demand.shape, self._now.mono)
 
     def _make_room(self) -> None:
-        """End what is less important than what found no room."""
+        """End what is less important than what found no room, in the order of rank."""
         evictor = Evictor(self._view, self._room)
-        for queue in self._short:
-            if not evictor.may_help(queue.demand) or self._left <= 0:
+        short = [queue for queue in self._short if evictor.may_help(queue.demand)]
+        heads = [(queue.rank(self._count(queue)), queue) for queue in short]
+        heapq.heapify(heads)
+        searches = 0
+        while heads and searches < _EVICTIONS and self._left > 0:
+            queue = self._first(heads)
+            wanted = self._view.count(Index.QUEUE, queue.key) if queue.demand.gang else 1
+            if self._allowed(queue) < wanted:
                 continue
-            pause = self._room.searched_in_vain(queue.demand, self._now.mono, _AGAIN)
-            if pause:
-                self._again = pause if self._again is None else min(pause, self._again)
-            elif queue.demand.gang:
-                self._make_room_for_gang(queue, evictor)
-            else:
-                self._make_room_for_some(queue, evictor)
+            if pause := self._room.searched_in_vain(_search(self._view, queue), self._now.mono, _AGAIN):
+                self._look_again(pause)
+                continue
+            searches += 1
+            if self._make_room_for(queue, evictor) and queue.task is not None:
+                heapq.heappush(heads, (queue.rank(self._count(queue)), queue))
+        if heads:
+            self._look_again(0.0)
 
-    def _make_room_for_gang(self, queue: _Queue, evictor: Evictor) -> None:
-        ways = evictor.make_room_for_gang(queue.demand, len(queue.waiting))
+    def _make_room_for(self, queue: _Queue, evictor: Evictor) -> bool:
+        """For the next task of a queue, or all of a gang; False if nothing more can be done for it now."""
+        gang, task = queue.demand.gang, queue.task
+        assert task is not None
+        tasks = self._gang(queue) or [] if gang else [task]
+        if gang:
+            ways = evictor.make_room_for_gang(queue.demand, len(tasks))
+        else:
+            ways = [way] if (way := evictor.make_room(queue.demand, task.job)) else []
         if not ways:
-            self._in_vain(queue)
-            return
-        del self._waits[queue.key]
-        for task, way in zip(queue.waiting, ways, strict=True):
-            self._evict(queue, task, way)
+            self._room.note_search(_search(self._view, queue), self._now.mono)
+            self._look_again(_AGAIN)
+            return False
+        for one, way in zip(tasks, ways, strict=True):
+            self._evict(queue, one, way)
+        if not gang:
+            queue.take(1)
+        if gang or queue.task is None:
+            del self._waits[queue.key]
+        return not gang
 
-    def _make_room_for_some(self, queue: _Queue, evictor: Evictor) -> None:
-        for made in range(_EVICTIONS):
-            tasks = queue.waiting[made : made + 1] or queue.take(1)
-            if not tasks:
-                del self._waits[queue.key]
-                return
-            if not self._allowed(queue):
-                return
-            way = evictor.make_room(queue.demand, tasks[0].job)
-            if way is None:
-                self._in_vain(queue)
-                return
-            self._evict(queue, tasks[0], way)
-        self._again = 0.0
-
-    def _in_vain(self, queue: _Queue) -> None:
-        self._room.note_search(queue.demand, self._now.mono)
-        self._again = _AGAIN if self._again is None else min(_AGAIN, self._again)
+    def _look_again(self, pause: float) -> None:
+        self._again = pause if self._again is None else min(pause, self._again)
 
     def _evict(self, queue: _Queue, task: Task, way: Way) -> None:
         self._evictions += [Eviction(victim, task) for victim in way.victims]

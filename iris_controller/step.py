@@ -44,7 +44,7 @@ def expire_due(draft: Draft, due: Sequence[Due], rules: Rules, now: Now) -> list
     """Carry out what is due."""
     if not due:
         return []
-    reasons = Reasons(draft, rules, now)
+    reasons = Reasons(draft, rules, now, draft.state.room)
 
     def command(kind: type[Any], key: str) -> Command:
         return lambda draft, now: _expire(draft, draft.find(kind, key), reasons, rules, now)

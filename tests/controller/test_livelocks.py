@@ -3,7 +3,11 @@
 from iris_api.jobs import CauseKind, CoschedulingConfig, JobState, TaskState
 from iris_api.platform import Exit, ExitKind
 from iris_api.resources import ResourceSpec
-from tests.controller.kit import OK, Cluster, FakeWorker
+from iris_controller.clock import Now
+from iris_controller.prospects import explain
+from iris_controller.state import Draft
+from iris_controller.transitions.submit import Submit, submit
+from tests.controller.kit import OK, Cluster, FakeWorker, spec
 
 KILLED = Exit(kind=ExitKind.SIGNALED, signal=15)
 
@@ -111,3 +115,59 @@ def test_what_reserves_no_cores_starts_where_others_wait_for_some() -> None:
 
 def _tasks(job: str, count: int) -> list[str]:
     return [f"{job}:{index}" for index in range(count)]
+
+
+def test_nobody_is_ended_whose_child_is_as_important() -> None:
+    """The child would end too, and the next one would have the other ended in turn."""
+    cluster = Cluster()
+    cluster.join()
+    parent = cluster.submit("parent", priority=10, resources=ResourceSpec(4))
+    cluster.settle()
+    cluster.child(f"{parent}:0", priority=90, resources=ResourceSpec(4))
+    cluster.settle()
+    other = cluster.submit("other", priority=50, resources=ResourceSpec(4))
+    assert cluster.attempt(f"{parent}:0").kill is None
+    assert cluster.task(f"{other}:0").state is TaskState.PENDING
+
+
+def test_a_worker_that_is_never_emptied_is_not_kept_for_ever() -> None:
+    cluster = Cluster(grace=1e6)
+    cluster.join()
+    cluster.submit("service")
+    cluster.submit("large", resources=ResourceSpec(8))
+    cluster.advance(61.0)
+    small = cluster.submit("small")
+    assert cluster.task(f"{small}:0").state is TaskState.PENDING
+    (prospect,) = explain(cluster.state, cluster.rules, cluster.now(), cluster.job(small))
+    assert prospect.reason.why == "worker w-1 is being emptied for a task that waits longer"
+    cluster.advance(60.0)
+    assert cluster.task(f"{small}:0").state is TaskState.ASSIGNED
+
+
+def test_nobody_is_ended_where_something_as_important_is_ending_anyway() -> None:
+    cluster = Cluster()
+    for worker in ("w-1", "w-2"):
+        cluster.join(worker)
+    same = cluster.submit("same", priority=90, resources=ResourceSpec(8))
+    low = cluster.submit("low", priority=10, resources=ResourceSpec(8))
+    cluster.settle()
+    cluster.terminate(same)
+    cluster.submit("high", priority=90, resources=ResourceSpec(8))
+    assert cluster.attempt(f"{low}:0").kill is None
+
+
+def test_users_share_what_others_are_ended_for() -> None:
+    cluster = Cluster()
+    for worker in ("w-1", "w-2"):
+        cluster.join(worker)
+    cluster.submit("low", priority=10, resources=ResourceSpec(4), replicas=4)
+    cluster.settle()
+    requests = [Submit(spec=spec(user, priority=90, resources=ResourceSpec(4), replicas=4), user=user)
+                for user in ("ann", "bob")]  # fmt: skip
+
+    def both(draft: Draft, now: Now) -> None:
+        for request in requests:
+            submit(draft, request, lambda name: f"{name}-x", now, cluster.rules)
+
+    cluster.run(both)
+    assert [cluster.state.running(user) for user in ("ann", "bob")] == [2, 2]
