@@ -21,7 +21,7 @@ __all__ = ["Batch", "Inbox", "resolve"]
 
 _CALLS: Final = 300  # rows that the calls of one turn write, but for the last of them
 _REPORTS: Final = 250  # rows that the reports of one turn write, but for the last of them
-_BACKLOG: Final = 16_000  # attempts in waiting reports before nothing more is handed out that brings others
+_BACKLOG: Final = 8_000  # attempts in waiting reports before nothing more is handed out that brings others
 
 Batch = list[tuple[asyncio.Future[Any], Outcome]]
 

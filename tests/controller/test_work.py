@@ -14,16 +14,14 @@ from iris_api.threads import ThreadRegistry
 from iris_controller.clock import Now
 from iris_controller.loop import ControlLoop
 from iris_controller.reasons import Reasons
-from iris_controller.rows import Attempt, Endpoint, Job, Task, Worker
+from iris_controller.rows import Endpoint, Job, Task, Worker
 from iris_controller.state import Changes, Draft, State
 from iris_controller.status import job_status
 from iris_controller.store import MemoryStore
-from iris_controller.transitions.submit import Submit, submit
-from iris_controller.transitions.workers import observe
 from iris_controller.view import R
 from tests.controller.client import Agent, Client
 from tests.controller.conftest import RULES, Start
-from tests.controller.kit import Cluster, FakeWorker, spec
+from tests.controller.kit import Cluster
 
 ROWS = 1000  # far more than a turn writes
 
@@ -109,35 +107,6 @@ def test_reports_do_not_wait_for_calls_that_came_before(loop: ControlLoop) -> No
     calls = [loop.run(puts(f"call-{number}", 100)) for number in range(50)]
     answered = on_loop(loop, *calls, loop.run(puts("report"), report=1))
     assert answered.index("report") < 10
-
-
-def test_nothing_is_handed_out_while_reports_pile_up(
-    thread_registry: ThreadRegistry, store: Counting, loop: ControlLoop
-) -> None:
-    """More tasks would bring more reports. It is handed out as soon as they are taken."""
-    placed: list[int] = []
-
-    def look(changes: Changes) -> None:
-        if any(isinstance(row, Attempt) for row in changes.rows):
-            placed.append(len(store.commits))
-
-    executor = thread_registry.container.spawn_executor(1, "placing")
-    loop = ControlLoop(State(), store, rules=RULES, executor=executor, merged=look)
-    worker = FakeWorker("w-1").report()
-
-    def joins(draft: Draft, now: Now) -> str:
-        observe(draft, worker, now)
-        return puts("join", ROWS)(draft, now)
-
-    waits = Submit(spec=spec())
-    on_loop(
-        loop,
-        loop.run(lambda draft, now: submit(draft, waits, str, now, RULES)),
-        loop.run(joins, report=1),
-        *(loop.run(puts(f"report-{number}", ROWS), report=20_000) for number in range(3)),
-    )
-    assert len(store.commits) == 4
-    assert placed == [4]
 
 
 def test_a_worker_with_nothing_new_costs_no_commit(start: Start) -> None:
