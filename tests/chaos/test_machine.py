@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import signal
 from pathlib import Path
 
@@ -12,7 +10,7 @@ import pytest
 from iris.client.job import Job
 from iris.cluster.types import CauseKind, JobState, TaskState
 from iris_api.testing import wait_for_condition
-from tests.chaos.trio import LIMIT, SOON, Trio, trio
+from tests.chaos.trio import LIMIT, SOON, Trio, signal_all, trio
 from tests.rigs.remains import processes_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.chaos, pytest.mark.timeout(120)]
@@ -30,9 +28,7 @@ def test_a_machine_dies(tmp_path: Path, everything: bool) -> None:
         if everything:
             victims = [seen.pid for seen in processes_of(site.directory, site.address)]
         waiting = cluster.client.submit(name="waits", entrypoint=cluster.folder.script("echo here"))
-        for pid in victims:
-            with contextlib.suppress(ProcessLookupError):  # it died with another one
-                os.kill(pid, signal.SIGKILL)
+        signal_all(victims, signal.SIGKILL)
         if everything:
             cluster.controller.kill()
             site.start_up(cluster.controller)

@@ -12,7 +12,7 @@ import pytest
 
 from iris.cluster.types import CauseKind, JobState, TaskState
 from iris_api.testing import wait_for_condition
-from tests.chaos.trio import GRACE, LIMIT, SOON, Trio, trio
+from tests.chaos.trio import GRACE, LIMIT, SOON, Trio, signal_all, trio
 from tests.rigs.remains import parent_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
@@ -25,11 +25,9 @@ def cluster(tmp_path: Path) -> Iterator[Trio]:
 
 
 def stand_still(pids: list[int], seconds: float) -> None:
-    for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
+    signal_all(pids, signal.SIGSTOP)
     time.sleep(seconds)
-    for pid in reversed(pids):
-        os.kill(pid, signal.SIGCONT)
+    signal_all(reversed(pids), signal.SIGCONT)
 
 
 @pytest.mark.chaos
@@ -67,13 +65,11 @@ def test_a_worker_stands_still_for_too_long(cluster: Trio, what: str) -> None:
     pids = (
         cluster.machine_of(first.worker_id) if what == "machine" else [cluster.workers[first.worker_id].pid]
     )
-    for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
+    signal_all(pids, signal.SIGSTOP)
     wait_for_condition(lambda: len(cluster.attempts(job)) == 2, LIMIT, message="another try")
     wait_for_condition(lambda: job.state is JobState.RUNNING, LIMIT)
     kept = cluster.lines(job, 0)
-    for pid in reversed(pids):
-        os.kill(pid, signal.SIGCONT)
+    signal_all(reversed(pids), signal.SIGCONT)
     wait_for_condition(lambda: not cluster.processes_of_attempt(first.uid), SOON + 1.0)
     wait_for_condition(lambda: not cluster.lost(), LIMIT, message="the worker to be regained")
     before, after = cluster.attempts(job)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -20,7 +20,7 @@ from tests.rigs.program import Program
 from tests.rigs.remains import Seen, attempt_processes, processes_of
 from tests.rigs.site import Site
 
-__all__ = ["GRACE", "LIMIT", "SOON", "Trio", "trio"]
+__all__ = ["GRACE", "LIMIT", "SOON", "Trio", "signal_all", "trio"]
 
 LIMIT: Final = 30.0  # seconds that any wait may take
 SOON: Final = 5.0  # seconds within which what has ended is gone
@@ -80,15 +80,18 @@ class Trio:
         own = self.workers[worker].pid
         return list(dict.fromkeys([own, *below, *tasks]))
 
-    def signal(self, number: int, pids: Sequence[int]) -> None:
-        for pid in pids:
-            os.kill(pid, number)
-
     def end(self) -> None:
         """An orderly end, after which nothing is left."""
         for program in (*self.workers.values(), self.controller):
             program.stop()
         wait_for_condition(lambda: not self.site.left(), SOON, message=f"nothing left of {self.site.left()}")
+
+
+def signal_all(pids: Iterable[int], number: int) -> None:
+    """Those that have ended meanwhile are passed over: a shell's children come and go."""
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
 
 
 @contextmanager
