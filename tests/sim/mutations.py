@@ -16,7 +16,7 @@ from iris_api.ids import JobId
 from iris_api.jobs import Cause, JobState
 from iris_controller import controller, loop, preempt, restore
 from iris_controller.clock import Now
-from iris_controller.rows import Attempt, Endpoint, Job, Row, Verdict, Worker
+from iris_controller.rows import Attempt, Endpoint, Job, Verdict, Worker
 from iris_controller.state import Draft
 from iris_controller.store import sql
 from iris_controller.timers import Timers
@@ -119,18 +119,6 @@ def ends_what_has_ended() -> None:
 
     PATCH.setattr(jobs, "doom", again)
     jobs.terminate.__globals__["doom"] = again
-
-
-@mutation
-def gives_no_grace_after_a_restart() -> None:
-    """Workers that could not report while no controller was there are lost at once."""
-    revive = restore._revive
-
-    def graceless(row: Row, *rest: Any) -> Row:
-        revived = revive(row, *rest)
-        return evolve(revived, last_seen=0.0) if isinstance(revived, Worker) else revived
-
-    PATCH.setattr(restore, "_revive", graceless)
 
 
 @mutation

@@ -19,6 +19,7 @@ from iris_api.testing.sim.trace import Trace
 
 __all__ = ["Blocked", "Kernel", "Timer", "Waiter", "active"]
 
+_TICK: Final = 1e-6  # seconds that a wait takes at least: else rounding could let time stand still
 _JITTER: Final = 5e-5  # seconds at most until a thread that is woken has its turn
 
 
@@ -148,7 +149,7 @@ class Kernel:
             return waiter.result
         waiter.green, waiter.process = green, self.current
         if timeout is not None:
-            waiter.timer = self.after(max(0.0, timeout), waiter.expire, self.current)
+            waiter.timer = self.after(max(_TICK, timeout), waiter.expire, self.current)
         self.hub.switch()
         return waiter.result
 
