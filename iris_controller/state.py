@@ -78,6 +78,7 @@ class State(View):
 
     def merge(self, draft: Draft) -> None:
         """Take over what a draft made of this state; the draft is of no use afterwards."""
+        touched = draft.touched_workers()  # before, as they differ from what is here now
         for kind, changed in draft.overlay.items():
             table = self._rows[kind]
             for key, row in changed.items():
@@ -90,7 +91,6 @@ class State(View):
         for (index, group), new in draft.added.items():
             if new:
                 self._index[index].setdefault(group, {}).update(new)
-        touched = draft.touched_workers()
         for worker in touched:
             self._used.pop(worker, None)
         self.room.note(touched)

@@ -18,10 +18,11 @@ from iris_controller.rows import Endpoint, Job, Task, Worker
 from iris_controller.state import Changes, Draft, State
 from iris_controller.status import job_status
 from iris_controller.store import MemoryStore
+from iris_controller.transitions.workers import observe
 from iris_controller.view import R
 from tests.controller.client import Agent, Client
 from tests.controller.conftest import RULES, Start
-from tests.controller.kit import Cluster
+from tests.controller.kit import Cluster, FakeWorker
 
 ROWS = 1000  # far more than a turn writes
 
@@ -107,6 +108,14 @@ def test_reports_do_not_wait_for_calls_that_came_before(loop: ControlLoop) -> No
     calls = [loop.run(puts(f"call-{number}", 100)) for number in range(50)]
     answered = on_loop(loop, *calls, loop.run(puts("report"), report=1))
     assert answered.index("report") < 10
+
+
+def test_a_worker_that_came_in_a_turn_without_placing_is_found() -> None:
+    cluster = Cluster()
+    draft = Draft(cluster.state)
+    observe(draft, FakeWorker("w-1").report(), cluster.now())
+    cluster.state.merge(draft)
+    assert cluster.attempt(f"{cluster.submit()}:0").worker == "w-1"
 
 
 def test_a_worker_with_nothing_new_costs_no_commit(start: Start) -> None:
