@@ -157,7 +157,13 @@ class Reasons:
             return Reason("workers have room: it is about to be placed", "nothing to do")
         value = attributes_of(best[0].worker).get(demand.group_by, "")
         where = f"of one {demand.group_by}" if demand.group_by else "that are here"
-        nearest = f"{demand.group_by} {value}, has" if demand.group_by else "they have"
+        nearest = f"{demand.group_by} {value} has" if demand.group_by else "they have"
+        most = max(sum(_slots_when_empty(free, demand.shape, count) for free in group) for group in groups)
+        if most < count:
+            return Reason(
+                f"no workers {where} are large enough for all {count} tasks of the gang: at most {most} fit",
+                f"larger groups of workers join, or the gang has at most {most} tasks",
+            )
         return Reason(
             f"no workers {where} have room for all {count} tasks of the gang at once: "
             f"{nearest} room for {room} now",
@@ -209,6 +215,10 @@ class Reasons:
             if not any(met(one, attributes_of(worker)) for worker in workers):
                 return str(one)
         return " and ".join(map(str, shape.constraints))
+
+
+def _slots_when_empty(free: Free, shape: Shape, most: int) -> int:
+    return Free(free.worker, ResourceSpec(0), 0).slots(shape, most)
 
 
 def _pool_view(pool: str, obstacles: Sequence[Obstacle | None]) -> PoolView:

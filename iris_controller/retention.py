@@ -20,9 +20,9 @@ _ROOM: Final = 0.9  # of the bound on logs is left after they were removed, so t
 
 @frozen(kw_only=True)
 class Retention:
-    """Ended root jobs are remembered with their logs: `ended` of them, and up to `tasks` tasks of
-    theirs, for `age` seconds; each for at least `least` seconds. A bundle that no unfinished job names is kept for `bundles` seconds after its
-    last use; logs up to `log_bytes` in all."""
+    """Ended root jobs are remembered with their logs: `ended` of them, and up to `tasks` tasks of theirs,
+    for `age` seconds; each for at least `least` seconds. A bundle that no unfinished job names is kept for
+    `bundles` seconds after its last use; logs up to `log_bytes` in all."""
 
     ended: int = 10_000
     tasks: int = 200_000

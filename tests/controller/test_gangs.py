@@ -69,6 +69,19 @@ def test_of_a_gang_that_does_not_fit_whole_nothing_starts() -> None:
     assert cluster.task(f"{single}:0").state is TaskState.RUNNING
 
 
+def test_why_a_gang_waits_tells_full_slices_from_small_ones() -> None:
+    cluster = sliced(2, 2)
+    too_large = gang(cluster, 3, "large")
+    assert cluster.reason(f"{too_large}:0") == (
+        "no workers of one slice are large enough for all 3 tasks of the gang: at most 2 fit"
+    )
+    cluster.submit("busy", replicas=3, resources=WHOLE)
+    waits = gang(cluster, 2)
+    assert cluster.reason(f"{waits}:0") == (
+        "no workers of one slice have room for all 2 tasks of the gang at once: slice s-1 has room for 1 now"
+    )
+
+
 def test_a_gang_starts_when_there_is_room_for_all_of_it() -> None:
     cluster = sliced(2)
     busy = cluster.submit("busy", resources=ResourceSpec(1))
