@@ -181,8 +181,18 @@ class Checks:
         self._fits(attempt.worker)
         for uid in attempt.after:
             victim = self.find(Attempt, uid)
-            if victim is not None and not victim.state.ended and victim.kill is None:
+            if victim is not None and not self._falls(victim):
                 self.fail("preemption", f"{attempt.uid} waits for {uid}, which was not told to end")
+
+    def _falls(self, victim: Attempt) -> bool:
+        """Whether it has ended or was told to, or an attempt with which its job ends."""
+        above: Attempt | None = victim
+        while above is not None:
+            if above.state.ended or above.kill is not None:
+                return True
+            job = self.find(Job, above.job)
+            above = self.find(Attempt, job.parent_attempt) if job is not None else None
+        return False
 
     def _attempt_ended(self, attempt: Attempt) -> None:
         """Its place is given back: then its sandbox is gone, or its worker was given up. And how it ended is
