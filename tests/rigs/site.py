@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from iris.client import IrisClient
@@ -79,14 +81,15 @@ class Site:
 
     @contextmanager
     def running(self) -> Iterator[Site]:
-        """Whatever happens, none of its programs outlives this."""
+        """Whatever happens, none of its programs outlives this, and nothing that they have started."""
         try:
             yield self
         finally:
             for program in reversed(self._programs):
-                if program.running:
-                    program.resume()
                 program.kill()
+            for seen in processes_of(self.directory, self.address):
+                with suppress(ProcessLookupError):  # it has died with another one
+                    os.kill(seen.pid, signal.SIGKILL)
 
     def start_up(self, program: Program) -> None:
         """Start the controller; returns when it serves."""
