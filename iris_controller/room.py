@@ -142,9 +142,29 @@ class Room:
             for size, order in self._orders_of(shape.constraints).items()
             if fits(shape.resources, size.cpu, size.memory)
         ]
+        if len(orders) == 1 and not avoid:
+            taken = self._take_first(*orders[0], shape, count)
         while len(taken) < count and (worker := self._take_one(orders, shape, avoid)):
             taken.append(worker)
         self._noted.update(taken)
+        return taken
+
+    def _take_first(self, size: ResourceSpec, order: list[Entry], shape: Shape, count: int) -> list[str]:
+        """As `take`, for as long as the first of the order has room: the usual case, and many times."""
+        wanted, taken = shape.resources, list[str]()
+        while order and len(taken) < count and (shape, size) not in self._own:
+            entry = order[0]
+            free = self._free.get(entry[1])
+            if free is None or entry > free.entry:
+                heapq.heappop(order)
+            elif entry < free.entry:
+                heapq.heapreplace(order, free.entry)
+            elif free.closed or not fits(wanted, free.cpu, free.memory):
+                break
+            else:
+                free.give(wanted)
+                heapq.heapreplace(order, free.entry)
+                taken.append(entry[1])
         return taken
 
     def give(self, worker: str, wanted: ResourceSpec, count: int = 1) -> None:

@@ -34,6 +34,8 @@ def full(tasks: int, workers: int) -> dict[str, float]:
     state = State()
     _turn(state, *(_joins(number, 64.0) for number in range(workers)))
     _submit(state, tasks)
+    gc.collect()
+    gc.freeze()  # as a controller does
     took, placed = [], 0
     for _ in range(3):
         room = Room.of(state)  # a controller keeps it from turn to turn
