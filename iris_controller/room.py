@@ -142,17 +142,17 @@ class Room:
             for size, order in self._orders_of(shape.constraints).items()
             if fits(shape.resources, size.cpu, size.memory)
         ]
-        if len(orders) == 1 and not avoid:
-            taken = self._take_first(*orders[0], shape, count)
+        if len(orders) == 1 and not avoid and (shape, orders[0][0]) not in self._own:
+            taken = self._take_first(orders[0][1], shape, count)
         while len(taken) < count and (worker := self._take_one(orders, shape, avoid)):
             taken.append(worker)
         self._noted.update(taken)
         return taken
 
-    def _take_first(self, size: ResourceSpec, order: list[Entry], shape: Shape, count: int) -> list[str]:
+    def _take_first(self, order: list[Entry], shape: Shape, count: int) -> list[str]:
         """As `take`, for as long as the first of the order has room: the usual case, and many times."""
         wanted, taken = shape.resources, list[str]()
-        while order and len(taken) < count and (shape, size) not in self._own:
+        while order and len(taken) < count:
             entry = order[0]
             free = self._free.get(entry[1])
             if free is None or entry > free.entry:
