@@ -29,10 +29,11 @@ _CHANGES: Final = 51
 _EXIT: Final = Exit(kind=ExitKind.EXITED, code=0)
 
 
-def full(tasks: int, workers: int) -> dict[str, float]:
-    """Seconds to find a place for each of `tasks`, in jobs of 100 of ten shapes; nothing is placed yet."""
+def full(tasks: int, workers: int, cpu: float = 64.0) -> dict[str, float]:
+    """Seconds to find places for `tasks`, in jobs of 100 of ten shapes, on workers of so many cores; nothing
+    is placed yet."""
     state = State()
-    _turn(state, *(_joins(number, 64.0) for number in range(workers)))
+    _turn(state, *(_joins(number, cpu) for number in range(workers)))
     _submit(state, tasks)
     gc.collect()
     gc.freeze()  # as a controller does
