@@ -12,15 +12,14 @@ from attrs import evolve
 
 from iris.client import client, job
 from iris.sim.batch import run_seeds
-from iris_api.ids import JobId
 from iris_api.jobs import Cause, JobState
-from iris_controller import controller, loop, preempt, restore
+from iris_controller import controller, loop, restore
 from iris_controller.clock import Now
 from iris_controller.rows import Attempt, Endpoint, Job, Verdict, Worker
 from iris_controller.state import Draft
 from iris_controller.store import sql
 from iris_controller.timers import Timers
-from iris_controller.transitions import attempts, gangs, jobs, timeouts, workers
+from iris_controller.transitions import attempts, jobs, timeouts, workers
 from iris_controller.transitions.attempts import end_attempt
 from iris_worker import attempt as worker_attempt
 from iris_worker.attempts import Attempts
@@ -179,19 +178,6 @@ def waits_past_the_deadline() -> None:
     """Job.wait does not look at the clock."""
     until = job.Job._until_ended
     PATCH.setattr(job.Job, "_until_ended", lambda self, deadline, timeout: until(self, None, timeout))
-
-
-@mutation
-def preempts_its_own_parent() -> None:
-    """An important child takes the place of the job that it would end with."""
-    way = preempt.Evictor._way
-    PATCH.setattr(preempt.Evictor, "_way", lambda self, free, demand, job: way(self, free, demand, JobId("")))
-
-
-@mutation
-def leaves_a_member_out_of_its_gang() -> None:
-    """A member that succeeded although it was preempted is not started again with the others."""
-    PATCH.setattr(gangs, "starts_again", lambda one, order: False)
 
 
 def caught(name: str, seeds: Iterable[int]) -> str:
