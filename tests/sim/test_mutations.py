@@ -10,7 +10,10 @@ import pytest
 from tests.sim.mutations import MUTATIONS
 
 SEEDS = (1, 80)
-RARE = {"believes_an_old_incarnation": (60, 90)}  # seeds among which is one that has what it takes
+RARE = {  # seeds among which is one that has what it takes; without, a run takes long
+    "believes_an_old_incarnation": (60, 90),
+    "never_loses_a_worker": (20, 22),
+}
 
 
 @pytest.mark.slow
