@@ -6,7 +6,6 @@ says nothing that the rows do not: an entry is made from them, and an empty Room
 
 from __future__ import annotations
 
-import heapq
 from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator
 from typing import Final
@@ -14,6 +13,7 @@ from typing import Final
 from iris_api.jobs import Constraint
 from iris_api.resources import ResourceSpec
 from iris_controller.feasibility import SLACK, Obstacle, attributes_of, fits, matches, never, obstacle
+from iris_controller.order import Entry, Order
 from iris_controller.rows import Demand, PoolSpec, Shape, Worker
 from iris_controller.view import Index, View
 
@@ -25,27 +25,27 @@ _MANY: Final = 256  # tasks of a shape that are placed in rounds over all worker
 _ORDERS: Final = 32  # of shapes, and of constraints
 _SKIPPED: Final = 16  # less loaded workers without room, before a shape gets an order of its own
 
-Entry = tuple[float, str]
-
 
 class Free:
     """What one worker still has. `kept`: for a task that has waited longer than those that ask. `entry`:
-    how loaded it is; of two that are alike the one with fewer tasks is less so."""
+    how loaded it is; of two that are alike the one with fewer tasks is less so. `closed`: to all, whatever
+    they want."""
 
-    __slots__ = ("cpu", "entry", "kept", "memory", "tasks", "worker")
+    __slots__ = ("_size", "closed", "cpu", "entry", "id", "kept", "memory", "tasks", "worker")
 
     def __init__(self, worker: Worker, used: ResourceSpec, tasks: int) -> None:
-        self.worker = worker
+        self.worker, self.id = worker, worker.id
+        self._size = worker.resources
         self.cpu = worker.resources.cpu - used.cpu
         self.memory = worker.resources.memory - used.memory
         self.tasks = tasks
         self.kept = False
+        self.closed = bool(worker.rests_until)
         self.entry = self._load()
 
-    @property
-    def closed(self) -> bool:
-        """To all, whatever they want."""
-        return self.kept or bool(self.worker.rests_until)
+    def keep(self) -> None:
+        """Nobody gets a place here any more."""
+        self.kept = self.closed = True
 
     def obstacle(self, shape: Shape) -> Obstacle | None:
         return obstacle(self.worker, shape, self.cpu, self.memory, self.kept)
@@ -59,19 +59,20 @@ class Free:
             most = min(most, int((self.cpu + SLACK) / wanted.cpu))
         return min(most, self.memory // wanted.memory) if wanted.memory else most
 
-    def give(self, wanted: ResourceSpec, count: int = 1) -> None:
+    def give(self, wanted: ResourceSpec, count: int = 1) -> Entry:
         """Have it hold tasks; where others are being ended for them, it may be short for a while."""
         self.cpu -= wanted.cpu * count
         self.memory -= wanted.memory * count
         self.tasks += count
-        self.entry = self._load()
+        self.entry = entry = self._load()
+        return entry
 
     def _load(self) -> Entry:
-        total = self.worker.resources
-        load = 1 - self.cpu / total.cpu if total.cpu else 0.0
-        if total.memory:
-            load = max(load, 1 - self.memory / total.memory)
-        return load + self.tasks * 1e-7, self.worker.id
+        size = self._size
+        left = self.cpu / size.cpu if size.cpu else 1.0
+        if size.memory and (left_memory := self.memory / size.memory) < left:
+            left = left_memory
+        return 1.0 - left + self.tasks * 1e-7, self.id
 
 
 class Room:
@@ -79,8 +80,8 @@ class Room:
 
     def __init__(self) -> None:
         self._free: dict[str, Free] = {}
-        self._orders: dict[tuple[Constraint, ...], dict[ResourceSpec, list[Entry]]] = {}
-        self._own: dict[tuple[Shape, ResourceSpec], list[Entry]] = {}
+        self._orders: dict[tuple[Constraint, ...], dict[ResourceSpec, Order]] = {}
+        self._own: dict[tuple[Shape, ResourceSpec], Order] = {}
         self._noted: set[str] = set()
         self._kept: dict[Shape, tuple[str, float]] = {}
         self._searched: dict[Hashable, float] = {}
@@ -149,22 +150,21 @@ class Room:
         self._noted.update(taken)
         return taken
 
-    def _take_first(self, order: list[Entry], shape: Shape, count: int) -> list[str]:
+    def _take_first(self, order: Order, shape: Shape, count: int) -> list[str]:
         """As `take`, for as long as the first of the order has room: the usual case, and many times."""
-        wanted, taken = shape.resources, list[str]()
-        while order and len(taken) < count:
-            entry = order[0]
-            free = self._free.get(entry[1])
-            if free is None or entry > free.entry:
-                heapq.heappop(order)
-            elif entry < free.entry:
-                heapq.heapreplace(order, free.entry)
-            elif free.closed or not fits(wanted, free.cpu, free.memory):
-                break
-            else:
-                free.give(wanted)
-                heapq.heapreplace(order, free.entry)
+        wanted, frees, taken = shape.resources, self._free, list[str]()
+        replace, entry = order.replace, order.first()
+        while entry is not None and len(taken) < count:
+            free = frees.get(entry[1])
+            if free is not None and free.entry is entry:
+                if free.closed or not fits(wanted, free.cpu, free.memory):
+                    break
                 taken.append(entry[1])
+                entry = replace(entry, free.give(wanted))
+            elif free is None or entry > free.entry:
+                entry = order.pop()
+            else:
+                entry = replace(entry, free.entry)
         return taken
 
     def give(self, worker: str, wanted: ResourceSpec, count: int = 1) -> None:
@@ -183,14 +183,14 @@ class Room:
                 return
             free = max(full, key=lambda one: (one.cpu, one.memory, one.worker.id))
             self._kept[shape] = free.worker.id, mono + _KEPT
-        free.kept = True
+        free.keep()
         self._noted.add(free.worker.id)
 
     def keep_as(self, other: Room) -> None:
         """Keep until the next `sync` the workers that `other` keeps."""
         for free in other.all():
             if free.kept and free.worker.id in self._free:
-                self._free[free.worker.id].kept = True
+                self._free[free.worker.id].keep()
                 self._noted.add(free.worker.id)
 
     def note_search(self, what: Hashable, mono: float) -> None:
@@ -254,27 +254,26 @@ class Room:
         """It has more room than before."""
         for constraints, orders in self._orders.items():
             if not constraints or matches(free.worker, Shape(free.worker.resources, constraints)):
-                heapq.heappush(orders.setdefault(free.worker.resources, []), free.entry)
+                orders.setdefault(free.worker.resources, Order()).push(free.entry)
         for (shape, size), order in self._own.items():
             if size == free.worker.resources and free.obstacle(shape) is None:
-                heapq.heappush(order, free.entry)
+                order.push(free.entry)
 
-    def _orders_of(self, constraints: tuple[Constraint, ...]) -> dict[ResourceSpec, list[Entry]]:
+    def _orders_of(self, constraints: tuple[Constraint, ...]) -> dict[ResourceSpec, Order]:
         """By size, the workers that meet the constraints, each with its load or a lower one."""
         orders = self._orders.pop(constraints, None)
         if orders is None or sum(map(len, orders.values())) > 4 * len(self._free) + 64:
-            orders = {}
+            entries: dict[ResourceSpec, list[Entry]] = {}
             for free in self._free.values():
                 if not constraints or matches(free.worker, Shape(free.worker.resources, constraints)):
-                    orders.setdefault(free.worker.resources, []).append(free.entry)
-            for order in orders.values():
-                heapq.heapify(order)
+                    entries.setdefault(free.worker.resources, []).append(free.entry)
+            orders = {size: Order(found) for size, found in entries.items()}
         self._orders[constraints] = orders
         if len(self._orders) > _ORDERS:
             del self._orders[next(iter(self._orders))]
         return orders
 
-    def _take_one(self, orders: list[tuple[ResourceSpec, list[Entry]]], shape: Shape, avoid: str) -> str:
+    def _take_one(self, orders: list[tuple[ResourceSpec, Order]], shape: Shape, avoid: str) -> str:
         best: Entry | None = None
         for size, order in orders:
             found = self._look(order, shape, size, avoid)
@@ -289,7 +288,7 @@ class Room:
         self._free[worker].give(shape.resources)
         return worker
 
-    def _look(self, order: list[Entry], shape: Shape, size: ResourceSpec, avoid: str) -> Entry | None:
+    def _look(self, order: Order, shape: Shape, size: ResourceSpec, avoid: str) -> Entry | None:
         """The least loaded of `order` with room for the shape. Where many that are less loaded have none,
         the shape gets an order of its own, of those that have."""
         own = self._own.get((shape, size))
@@ -298,44 +297,42 @@ class Room:
         skipped: list[Entry] = []
         found = self._first(order, shape, avoid, skipped)
         for entry in skipped:
-            heapq.heappush(order, entry)
+            order.push(entry)
         if found is None and skipped:
             return self._first(self._make_own(shape, size), shape, avoid, None)
         return found
 
-    def _first(
-        self, order: list[Entry], shape: Shape, avoid: str, skipped: list[Entry] | None
-    ) -> Entry | None:
+    def _first(self, order: Order, shape: Shape, avoid: str, skipped: list[Entry] | None) -> Entry | None:
         """`skipped` takes those without room, a few at most; None: they are dropped, and come again when
         they have got more."""
-        wanted, avoided, found = shape.resources, None, None
-        while order:
-            entry = order[0]
+        wanted, avoided, entry = shape.resources, None, order.first()
+        while entry is not None:
             free = self._free.get(entry[1])
             if free is None or entry > free.entry:
-                heapq.heappop(order)  # gone, or there again since it got more room
+                entry = order.pop()  # gone, or there again since it got more room
             elif entry < free.entry:
-                heapq.heapreplace(order, free.entry)
-            elif free.closed or not fits(wanted, free.cpu, free.memory):
-                heapq.heappop(order)
-                if skipped is not None:
-                    skipped.append(entry)
-                    if len(skipped) > _SKIPPED:
-                        break
+                entry = order.replace(entry, free.entry)
             elif entry[1] == avoid:
-                avoided = heapq.heappop(order)
-            else:
-                found = entry
+                avoided, entry = entry, order.pop()
+            elif not free.closed and fits(wanted, free.cpu, free.memory):
                 break
+            elif skipped is None:
+                entry = order.pop()
+            elif len(skipped) < _SKIPPED:
+                skipped.append(entry)
+                entry = order.pop()
+            else:
+                entry = None
         if avoided is not None:
-            heapq.heappush(order, avoided)
-        return found
+            order.push(avoided)
+        return entry
 
-    def _make_own(self, shape: Shape, size: ResourceSpec) -> list[Entry]:
-        fitting = [free.entry for free in self._free.values()
-                   if free.worker.resources == size and free.obstacle(shape) is None]  # fmt: skip
-        heapq.heapify(fitting)
-        self._own[shape, size] = fitting
+    def _make_own(self, shape: Shape, size: ResourceSpec) -> Order:
+        fitting = self._own[shape, size] = Order(
+            free.entry
+            for free in self._free.values()
+            if free.worker.resources == size and free.obstacle(shape) is None
+        )
         if len(self._own) > _ORDERS:
             del self._own[next(iter(self._own))]
         return fitting

@@ -7,13 +7,11 @@ the workers are looked at one by one.
 from __future__ import annotations
 
 import enum
-import heapq
 import math
 import sys
 from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping
-from itertools import chain
-from typing import Final
+from typing import Final, NamedTuple
 
 from attrs import field, frozen
 
@@ -22,6 +20,7 @@ from iris_api.resources import ResourceSpec
 from iris_controller.clock import Now
 from iris_controller.feasibility import fits
 from iris_controller.preempt import Evictor, Way
+from iris_controller.queues import Queue, Queues
 from iris_controller.room import Room
 from iris_controller.rows import Attempt, Demand, Job, QueueKey, Shape, Task
 from iris_controller.rules import Rules
@@ -34,8 +33,6 @@ _AGAIN: Final = 2.0  # seconds before those are looked for again who would make 
 _EVICTIONS: Final = 64  # tasks and gangs for which somebody is looked for in one pass who makes room
 _OWN_FAULTS: Final = (CauseKind.ENVIRONMENT, CauseKind.WORKER_LOST, CauseKind.KILLED_OUTSIDE)
 
-Rank = tuple[int, int, int, bool, int, int]
-
 
 class Wait(enum.Enum):
     """Why the tasks of a queue are not placed."""
@@ -46,8 +43,7 @@ class Wait(enum.Enum):
     TURN = "others were placed first"
 
 
-@frozen
-class Assignment:
+class Assignment(NamedTuple):
     """`after`: uids of attempts that are there now and make room by their end."""
 
     task: Task
@@ -94,7 +90,7 @@ def places_left(rules: Rules, user: str, running: int) -> int:
     return sys.maxsize if quota is None else max(0, quota - running)
 
 
-def _search(view: View, queue: _Queue) -> Hashable:
+def _search(view: View, queue: Queue) -> Hashable:
     """What those have in common for whom nobody can make room if nobody can for one of them."""
     demand, task = queue.demand, queue.task
     assert task is not None
@@ -121,40 +117,6 @@ def waits_whole(view: View, gang: QueueKey) -> bool:
     return view.count(Index.QUEUE, gang) == view.get(Job, gang.demand.gang).spec.replicas
 
 
-class _Queue:
-    """The waiting tasks of one queue, of which `task` is next; None: there is no further one."""
-
-    def __init__(self, view: View, key: QueueKey) -> None:
-        self.key, self.demand = key, key.demand
-        self.chunk = 1  # tasks to look at together: more, the more found room
-        self._view = view
-        self._rest = view.walk(Index.QUEUE, key)
-        self.task: Task | None = None
-        self._go_on()
-
-    def take(self, most: int, before: int = sys.maxsize) -> list[Task]:
-        """The next tasks, up to `most`, of which all but the first are of jobs submitted `before`."""
-        taken: list[Task] = []
-        while (task := self.task) is not None and len(taken) < most and (not taken or task.order < before):
-            taken.append(task)
-            self._go_on()
-        return taken
-
-    def give_back(self, tasks: list[Task]) -> None:
-        """These found no room, and are next again."""
-        behind = [task.id for task in (*tasks[1:], self.task) if task is not None]
-        self.task, self._rest = tasks[0], chain(behind, self._rest)
-
-    def _go_on(self) -> None:
-        task_id = next(self._rest, None)
-        self.task = self._view.get(Task, task_id) if task_id is not None else None
-
-    def rank(self, running: int) -> Rank:
-        assert self.task is not None
-        demand, task = self.demand, self.task
-        return -demand.priority, -demand.depth, running, not self.key.retried, task.order, task.index
-
-
 class _Pass:
     """One look at all that waits."""
 
@@ -165,21 +127,20 @@ class _Pass:
         self._assignments: list[Assignment] = []
         self._evictions: list[Eviction] = []
         self._waits: dict[QueueKey, Wait] = {}
-        self._short: list[_Queue] = []  # of room, in the order of rank
+        self._short: list[Queue] = []  # of room, in the order of rank
         self._too_many: dict[tuple[Shape, str], int] = {}  # tasks of a gang that no group has room for
         self._full: dict[tuple[Constraint, ...], list[ResourceSpec]] = {}  # sizes that found no room
         self._hopeless: dict[str, str] = {}
         self._again: float | None = None
 
     def run(self) -> Plan:
-        queues = [_Queue(self._view, key) for key in self._view.keys(Index.QUEUE)]
-        heads = [(queue.rank(self._count(queue)), queue) for queue in queues if queue.task is not None]
-        heapq.heapify(heads)
-        while heads and self._left > 0:
-            queue = self._first(heads)
-            if self._place(queue, heads[0] if heads else None) and queue.task is not None:
-                heapq.heappush(heads, (queue.rank(self._count(queue)), queue))
-        for _, queue in heads:
+        waiting = (Queue(self._view, key) for key in self._view.keys(Index.QUEUE))
+        queues = Queues(waiting, self._running)
+        while queues and self._left > 0:
+            queue = queues.pop()
+            if self._place(queue, queues):
+                queues.push(queue)
+        for queue in queues:
             self._waits[queue.key], self._again = Wait.TURN, 0.0
         self._make_room()
         return Plan(
@@ -190,31 +151,22 @@ class _Pass:
             self._again,
         )
 
-    def _first(self, heads: list[tuple[Rank, _Queue]]) -> _Queue:
-        """Take out what comes first, with what its user has got meanwhile."""
-        while True:
-            rank, queue = heads[0]
-            if rank >= (now := queue.rank(self._count(queue))):
-                heapq.heappop(heads)
-                return queue
-            heapq.heapreplace(heads, (now, queue))
-
-    def _count(self, queue: _Queue) -> int:
+    def _count(self, queue: Queue) -> int:
         """How many tasks its user has running, with what this pass has placed."""
         return self._running[queue.demand.user]
 
-    def _allowed(self, queue: _Queue) -> int:
+    def _allowed(self, queue: Queue) -> int:
         return places_left(self._rules, queue.demand.user, self._count(queue))
 
-    def _place(self, queue: _Queue, behind: tuple[Rank, _Queue] | None) -> bool:
-        """Place what comes before `behind`; False if the queue is done with in this pass."""
+    def _place(self, queue: Queue, others: Queues) -> bool:
+        """Place what comes before the `others`; False if the queue is done with in this pass."""
         if queue.demand.gang:
             return self._place_gang(queue)
         allowed = self._allowed(queue)
         if not allowed:
             self._waits[queue.key] = Wait.QUOTA
             return False
-        batch = self._batch(queue, behind, min(allowed, self._left, queue.chunk))
+        batch = others.batch(queue, min(allowed, self._left, queue.chunk))
         queue.chunk *= 8
         avoid = self._failed_on(batch[0]) if queue.key.retried else ""
         places = self._take(queue.demand.shape, len(batch), avoid)
@@ -237,25 +189,12 @@ class _Pass:
             full.append(larger)
         return places
 
-    def _batch(self, queue: _Queue, behind: tuple[Rank, _Queue] | None, most: int) -> list[Task]:
-        """The tasks that are next, without a look at others between them; at least one."""
-        if queue.key.retried:
-            return queue.take(1)
-        if behind is None:
-            return queue.take(most)
-        rank, other = behind
-        if other.demand.user != queue.demand.user:  # with each place the order of users may change
-            return queue.take(1)
-        if (other.demand.priority, other.demand.depth) != (queue.demand.priority, queue.demand.depth):
-            return queue.take(most)
-        return queue.take(most, before=rank[-2])
-
     def _failed_on(self, task: Task) -> str:
         """The worker that has just failed this task for reasons of its own."""
         last = self._view.get(Attempt, task.attempts[-1])
         return last.worker if last.cause is not None and last.cause.kind in _OWN_FAULTS else ""
 
-    def _place_gang(self, queue: _Queue) -> bool:
+    def _place_gang(self, queue: Queue) -> bool:
         tasks = self._gang(queue)
         if tasks is None:
             self._waits[queue.key] = Wait.GANG
@@ -277,19 +216,19 @@ class _Pass:
             self._too_many[like] = count
         return places
 
-    def _gang(self, queue: _Queue) -> list[Task] | None:
+    def _gang(self, queue: Queue) -> list[Task] | None:
         """All its tasks, or None while not all of them wait."""
         if not waits_whole(self._view, queue.key):
             return None
         tasks = [self._view.get(Task, task) for task in self._view.walk(Index.QUEUE, queue.key)]
         return sorted(tasks, key=lambda task: task.index)
 
-    def _assign(self, queue: _Queue, assignments: Iterable[Assignment], count: int) -> None:
+    def _assign(self, queue: Queue, assignments: Iterable[Assignment], count: int) -> None:
         self._assignments += assignments
         self._running[queue.demand.user] += count
         self._left -= count
 
-    def _block(self, queue: _Queue) -> None:
+    def _block(self, queue: Queue) -> None:
         """Its tasks find no room. For good, or until some is made for them."""
         self._waits[queue.key] = Wait.ROOM
         if reason := self._room.never(queue.demand.shape, self._rules.pools):
@@ -304,12 +243,11 @@ class _Pass:
     def _make_room(self) -> None:
         """End what is less important than what found no room, in the order of rank."""
         evictor = Evictor(self._view, self._room)
-        short = [queue for queue in self._short if evictor.may_help(queue.demand)]
-        heads = [(queue.rank(self._count(queue)), queue) for queue in short]
-        heapq.heapify(heads)
+        short = (queue for queue in self._short if evictor.may_help(queue.demand))
+        queues = Queues(short, self._running)
         searches = 0
-        while heads and searches < _EVICTIONS and self._left > 0:
-            queue = self._first(heads)
+        while queues and searches < _EVICTIONS and self._left > 0:
+            queue = queues.pop()
             wanted = self._view.count(Index.QUEUE, queue.key) if queue.demand.gang else 1
             if self._allowed(queue) < wanted:
                 continue
@@ -317,12 +255,12 @@ class _Pass:
                 self._look_again(pause)
                 continue
             searches += 1
-            if self._make_room_for(queue, evictor) and queue.task is not None:
-                heapq.heappush(heads, (queue.rank(self._count(queue)), queue))
-        if heads:
+            if self._make_room_for(queue, evictor):
+                queues.push(queue)
+        if queues:
             self._look_again(0.0)
 
-    def _make_room_for(self, queue: _Queue, evictor: Evictor) -> bool:
+    def _make_room_for(self, queue: Queue, evictor: Evictor) -> bool:
         """For the next task of a queue, or all of a gang; False if nothing more can be done for it now."""
         gang, task = queue.demand.gang, queue.task
         assert task is not None
@@ -346,6 +284,6 @@ class _Pass:
     def _look_again(self, pause: float) -> None:
         self._again = pause if self._again is None else min(pause, self._again)
 
-    def _evict(self, queue: _Queue, task: Task, way: Way) -> None:
+    def _evict(self, queue: Queue, task: Task, way: Way) -> None:
         self._evictions += [Eviction(victim, task) for victim in way.victims]
         self._assign(queue, [Assignment(task, way.worker, way.after)], 1)

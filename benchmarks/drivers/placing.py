@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import gc
+import functools
 import itertools
 import statistics
 import time
@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Final
 
 from benchmarks.drivers.protocol import answers, serve
+from iris.cli._up import make_room
 from iris_api.jobs import Entry, JobSpec, TaskState
 from iris_api.platform import Exit, ExitKind
 from iris_api.resources import ResourceSpec
@@ -35,8 +36,7 @@ def full(tasks: int, workers: int, cpu: float = 64.0) -> dict[str, float]:
     state = State()
     _turn(state, *(_joins(number, cpu) for number in range(workers)))
     _submit(state, tasks)
-    gc.collect()
-    gc.freeze()  # as a controller does
+    make_room()  # as a controller does
     took, placed = [], 0
     for _ in range(3):
         room = Room.of(state)  # a controller keeps it from turn to turn
@@ -56,8 +56,7 @@ def change(tasks: int, workers: int) -> dict[str, float]:
     _turn(state, place=True)
     _submit(state, tasks, shapes=1)
     _turn(state, place=True)
-    gc.collect()
-    gc.freeze()
+    make_room()
     took = []
     for number in range(_CHANGES):
         (uid,) = state.walk(Index.HELD, f"w-{number}")
@@ -102,9 +101,15 @@ def _report(number: int, cpu: float, *, sequence: int, attempts: dict[str, Obser
         incarnation="one",
         sequence=sequence,
         pool="default",
-        resources=ResourceSpec(cpu, "64GB"),
+        resources=_size(cpu),
         attempts=attempts,
     )
+
+
+@functools.cache
+def _size(cpu: float) -> ResourceSpec:
+    """One object for all workers of a size, as a controller has it that hears from them."""
+    return ResourceSpec(cpu, "64GB")
 
 
 def _ended() -> Observed:
