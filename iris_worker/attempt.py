@@ -17,6 +17,7 @@ from iris_api.jobs import TaskState
 from iris_api.platform import Exit, ExitKind, Sandbox
 from iris_worker.errors import BadBundle
 from iris_worker.logs import AttemptLog
+from iris_worker.news import News
 
 __all__ = ["AttemptRun", "Observation"]
 
@@ -46,11 +47,12 @@ class AttemptRun:
         *,
         start: Callable[[AttemptRun], Sandbox],
         directory: Path,
-        changed: Callable[[], None],
+        news: News,
     ) -> None:
         """`start` builds what the attempt needs below `directory` and starts its sandbox."""
         self.uid, self.log, self.directory = uid, log, directory
-        self._start, self._changed = start, changed
+        self._start, self._news = start, news
+        self._over = threading.Event()
         self._lock = threading.Lock()
         self._observation = Observation(uid=uid)
         self._sandbox: Sandbox | None = None
@@ -87,7 +89,12 @@ class AttemptRun:
         self._drain(stop)
         lines = self.log.last_lines()
         self._observation = evolve(self._observation, state=None, exit=end, last_lines=lines)
-        self._changed()
+        self._over.set()
+        self._news.tell()
+
+    def wait(self, timeout: float) -> None:
+        """Until it has ended, or for so many seconds."""
+        self._over.wait(timeout)
 
     def remove(self) -> bool:
         """Its end is acknowledged: leave nothing on the disk. False if something is left: try again later."""
@@ -111,7 +118,7 @@ class AttemptRun:
             self._observation = evolve(self._observation, state=TaskState.RUNNING, started=time.time())
         if grace is not None:
             self.stop(grace)
-        self._changed()
+        self._news.mention()
         end = sandbox.wait()
         assert end is not None  # without a timeout, wait returns the Exit
         return end

@@ -18,6 +18,7 @@ from iris_worker.config import WorkerConfig
 from iris_worker.contact import Contact
 from iris_worker.launch import Kept, Launcher
 from iris_worker.logs import AttemptLog, LogPusher
+from iris_worker.news import News
 from iris_worker.ports import Ports
 from iris_worker.reconcile import reconcile
 
@@ -27,7 +28,7 @@ _log = logging.getLogger("iris.worker")
 
 
 class Attempts:
-    """Safe from several threads. `changed` is set whenever there is something new to tell."""
+    """Safe from several threads. `news` hears of all that there is to tell."""
 
     def __init__(
         self,
@@ -35,11 +36,11 @@ class Attempts:
         runtime: Runtime,
         pusher: LogPusher,
         contact: Contact,
-        changed: threading.Event,
+        news: News,
         threads: ThreadContainer,
     ) -> None:
         self._config, self._runtime, self._pusher = config, runtime, pusher
-        self._contact, self._changed, self._threads = contact, changed, threads
+        self._contact, self._news, self._threads = contact, news, threads
         self._directory = config.directory / "attempts"
         self._ports = Ports()
         self._launcher = Launcher(config, runtime, self._ports, contact)
@@ -125,16 +126,15 @@ class Attempts:
         runs = self._all().values()
         for run in runs:
             run.stop(min(self._config.stop_grace, max(0.0, deadline - time.monotonic() - 1.0)), why)
-        while time.monotonic() < deadline and not all(run.ended for run in runs):
-            self._changed.wait(0.05)
-            self._changed.clear()
+        for run in runs:
+            run.wait(max(0.0, deadline - time.monotonic()))
 
     def _all(self) -> dict[str, AttemptRun]:
         with self._lock:
             return dict(self._runs)
 
     def _begin(self, uid: str, log: AttemptLog, start: partial[Sandbox]) -> None:
-        run = AttemptRun(uid, log, start=start, directory=self._directory / uid, changed=self._changed.set)
+        run = AttemptRun(uid, log, start=start, directory=self._directory / uid, news=self._news)
         with self._lock:
             self._runs[uid] = run
         self._threads.spawn(run.live, name=uid, on_stop=partial(run.stop, self._config.stop_grace))

@@ -1,7 +1,7 @@
 """Worker: two loops between a controller's desire and this machine's attempts.
 
-PULL asks what should be here and acts on it. PUSH says what is here as soon as that has changed. Every
-request carries all that is here, numbered, so that none can be lost and an old one cannot undo a new one.
+PULL asks what should be here and acts on it. PUSH says what is here when there are news. Every request
+carries all that is here, numbered, so that none can be lost and an old one cannot undo a new one.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from iris_worker.claim import Claim
 from iris_worker.config import WorkerConfig
 from iris_worker.contact import Contact
 from iris_worker.logs import LogPusher
+from iris_worker.news import News
 
 __all__ = ["Worker"]
 
@@ -45,12 +46,12 @@ class Worker:
         self._pull_rpc, self._push_rpc, self._logs_rpc = (
             RpcClient(config.controller_address, config.token) for _ in range(3)
         )
-        self._changed = threading.Event()
+        self._news = News()
         self._closing = threading.Event()
         self._contact = Contact(config)
         self._pusher = LogPusher(self._logs_rpc, lambda: self._contact.cluster)
         self._attempts = Attempts(
-            config, runtime, self._pusher, self._contact, self._changed, self._threads.child("attempts")
+            config, runtime, self._pusher, self._contact, self._news, self._threads.child("attempts")
         )
         self._trouble = ""
         self._said_at = -_QUIET
@@ -63,7 +64,7 @@ class Worker:
         self._claim = Claim(self.config.directory)
         self._attempts.adopt()
         self._threads.spawn_loop(self._pusher.run, name="logs", on_stop=self._pusher.wake)
-        self._threads.spawn_loop(self._push, name="push", on_stop=self._changed.set)
+        self._threads.spawn_loop(self._push, name="push", on_stop=self._news.tell)
         self._threads.spawn_loop(self._pull, name="pull")
 
     def is_alive(self) -> bool:
@@ -116,12 +117,14 @@ class Worker:
                 self._attempts.act(reply)
 
     def _push(self, stop: threading.Event) -> None:
-        while self._changed.wait() and self.is_alive() and not stop.is_set():
-            self._changed.clear()
+        while True:
+            self._news.wait()
+            if not self.is_alive() or stop.is_set():
+                return
             request = self._attempts.observe()
             request.report_only = True
             if self._call(self._push_rpc, request, _ANSWER) is None:
-                self._changed.set()
+                self._news.tell()
                 self._closing.wait(_PAUSES[-1])
             else:
                 self._attempts.forget(request)

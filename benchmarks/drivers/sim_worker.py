@@ -1,7 +1,7 @@
 """A simulated worker: every message that `iris_worker` sends, and no sandbox.
 
-Two loops as there: PULL asks what should be here, PUSH says what is here as soon as that has changed. Both
-send all that is here, numbered; what has exited is sent until an answer acknowledges it.
+Two loops as there: PULL asks what should be here, PUSH says what is here, at once after an end and soon
+after a start. Both send all that is here, numbered; what has exited is sent until it is acknowledged.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ _PATH: Final = "/iris.cluster.v1.Workers/Reconcile"
 _HOLD: Final = 10.0  # seconds, as a worker asks for
 _ANSWER: Final = 10.0
 _PAUSES: Final = (0.1, 0.2, 0.5, 1.0, 2.0)
+_SOON: Final = 0.2  # seconds that a start waits for more to be told with it
 _EXITED: Final = pb.Exit(kind="exited", code=0)
 
 
@@ -68,6 +69,7 @@ class SimWorker:
         self.attempts: dict[str, pb.ObservedAttempt] = {}
         self.tasks: dict[str, str] = {}
         self._changed = asyncio.Event()
+        self._alarm: asyncio.TimerHandle | None = None
         self._running: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
@@ -112,6 +114,9 @@ class SimWorker:
         while True:
             await self._changed.wait()
             self._changed.clear()
+            if self._alarm is not None:
+                self._alarm.cancel()
+                self._alarm = None
             request = self._observe()
             request.report_only = True
             self._tally.pushes += 1
@@ -172,7 +177,8 @@ class SimWorker:
         attempt.state = "RUNNING"
         attempt.started = time.time()
         self._tally.started += 1
-        self._changed.set()
+        loop = asyncio.get_running_loop()
+        if self._alarm is None:
+            self._alarm = loop.call_later(_SOON, self._changed.set)
         if self._behaviour.run:
-            span = self._behaviour.run * random.uniform(0.5, 1.5)
-            asyncio.get_running_loop().call_later(span, self.end, uid)
+            loop.call_later(self._behaviour.run * random.uniform(0.5, 1.5), self.end, uid)

@@ -35,32 +35,39 @@ Head = tuple[Method, str]  # and the path
 class _Call:
     """A call whose body comes in, or that is being answered: how it may have been cut off."""
 
-    __slots__ = ("alarm", "body", "expired", "gone", "method", "path", "seconds", "size", "task")
+    __slots__ = ("body", "deadline", "expired", "gone", "method", "path", "seconds", "size", "task")
 
-    def __init__(self, head: Head, seconds: float, size: int, body: bytes) -> None:
+    def __init__(self, head: Head, seconds: float, deadline: float, size: int, body: bytes) -> None:
         self.method, self.path = head
         self.seconds: float | None = seconds
+        self.deadline = deadline  # of the event loop's clock
         self.size = size
         self.body: bytes | bytearray = body
         self.gone = self.expired = False
         self.task: asyncio.Task[None] | None = None
-        self.alarm: asyncio.TimerHandle | None = None
 
 
 class DirectProtocol(BoundedProtocol):
     """For a Gate before an RpcApp; before anything else it does nothing. Relies on these parts of uvicorn's
-    protocol: app, cycle, pipeline, loop, transport, tasks and the keep-alive timer."""
+    protocol: app, cycle, pipeline, loop, transport, tasks and the keep-alive timer.
+
+    A connection has one timer for the deadlines of all its calls and the rests between them. It may come up
+    too early, and is set anew then: to set and cancel two for each call takes longer than to read it.
+    """
 
     _parsing = False  # in the middle of a request of uvicorn's
     _call: _Call | None = None
     _early = b""  # what came behind the call
     _closing = False
+    _timer: asyncio.TimerHandle | None = None
+    _idle_until: float | None = None  # None: uvicorn looks after the connection
     _heads: dict[bytes, Head] | None = None  # that the gate has let through
 
     def data_received(self, data: bytes) -> None:
         call = self._call
         if call is None:
             if not (self._is_between_requests() and self._begin(data)):
+                self._idle_until = None
                 super().data_received(data)
         elif call.task is None:
             call.body += data
@@ -82,9 +89,11 @@ class DirectProtocol(BoundedProtocol):
         call, self._call = self._call, None
         if call is not None:
             call.gone = True
-            self._disarm(call)
             if call.task is not None:
                 call.task.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         super().connection_lost(exc)
 
     def shutdown(self) -> None:
@@ -111,8 +120,10 @@ class DirectProtocol(BoundedProtocol):
             return False
         self._unset_keepalive_if_required()
         self.head_came()
-        call = self._call = _Call(known, int(tail[1]) / 1000, size, data[end:])
-        call.alarm = self.loop.call_later(int(tail[1]) / 1000, self._expire, call)
+        seconds = int(tail[1]) / 1000
+        deadline = self.loop.time() + seconds
+        call = self._call = _Call(known, seconds, deadline, size, data[end:])
+        self._watch(deadline)
         self._go_on(call)
         return True
 
@@ -155,7 +166,6 @@ class DirectProtocol(BoundedProtocol):
                 self._end(call, _OK % len(body), body)
 
     def _end(self, call: _Call, *parts: bytes) -> None:
-        self._disarm(call)
         if self._call is not call or self.transport.is_closing():
             return
         self._call = None
@@ -163,9 +173,8 @@ class DirectProtocol(BoundedProtocol):
         if self._closing:
             self.transport.close()
             return
-        self.timeout_keep_alive_task = self.loop.call_later(
-            self.timeout_keep_alive, self.timeout_keep_alive_handler
-        )
+        self._idle_until = self.loop.time() + self.timeout_keep_alive
+        self._watch(self._idle_until)
         if self._early:
             early, self._early = self._early, b""
             self.transport.resume_reading()
@@ -178,10 +187,26 @@ class DirectProtocol(BoundedProtocol):
         else:  # it has not even come
             self.transport.close()
 
-    def _disarm(self, call: _Call) -> None:
-        if call.alarm is not None:
-            call.alarm.cancel()
-            call.alarm = None
+    def _watch(self, when: float) -> None:
+        """See to it that `_look` runs by then."""
+        if self._timer is None:
+            self._timer = self.loop.call_at(when, self._look)
+        elif when < self._timer.when():
+            self._timer.cancel()
+            self._timer = self.loop.call_at(when, self._look)
+
+    def _look(self) -> None:
+        self._timer = None
+        call = self._call
+        due = self._idle_until if call is None else call.deadline
+        if due is None:
+            return
+        if self.loop.time() < due:
+            self._watch(due)
+        elif call is not None:
+            self._expire(call)
+        else:
+            self.timeout_keep_alive_handler()
 
 
 def _refusal(refusal: Refused) -> bytes:

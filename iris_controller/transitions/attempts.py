@@ -15,7 +15,7 @@ from iris_controller.state import Draft, Index
 from iris_controller.transitions import gangs, jobs
 from iris_controller.transitions.causes import Blame, backoff, blame, state_after
 
-__all__ = ["advance", "drop_endpoints", "end_attempt", "order_stop", "place"]
+__all__ = ["advance", "began", "drop_endpoints", "end_attempt", "order_stop", "place"]
 
 _MENDED: Final = 3  # tries more after an environment could not be made
 _HEALTHY: Final = 3600.0  # seconds: an attempt that ran so long refills the platform's budget
@@ -67,15 +67,21 @@ def _lives(draft: Draft, uid: str) -> bool:
 
 
 def advance(draft: Draft, attempt: Attempt, state: TaskState, started: float, now: Now) -> None:
-    """A worker says that an attempt is BUILDING or RUNNING. Never goes back. `started` is of the worker's
-    clock, which may be wrong: it counts as far as it is between the placing and now."""
+    """A worker says that an attempt is BUILDING or RUNNING. Never goes back."""
     if _ORDER.index(state) <= _ORDER.index(attempt.state):
         return
-    running = state is TaskState.RUNNING
-    began = min(max(started or now.wall, attempt.assigned), now.wall) if running else attempt.started
-    draft.put(evolve(attempt, state=state, started=began))
+    if state is TaskState.RUNNING:
+        attempt = began(draft, attempt, started, now)
+    draft.put(evolve(attempt, state=state))
     draft.put(evolve(draft.get(Task, attempt.task), state=state))
-    jobs.refresh(draft, attempt.job, now, started=running)
+    jobs.refresh(draft, attempt.job, now)
+
+
+def began(draft: Draft, attempt: Attempt, started: float, now: Now) -> Attempt:
+    """The attempt with the time of its start; its job is running from then on. `started` is of the worker's
+    clock, which may be wrong: it counts as far as it is between the placing and now."""
+    jobs.note_start(draft, attempt.job, now)
+    return evolve(attempt, started=min(max(started or now.wall, attempt.assigned), now.wall))
 
 
 def order_stop(draft: Draft, attempt: Attempt, cause: Cause, now: Now) -> None:

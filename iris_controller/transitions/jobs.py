@@ -23,6 +23,7 @@ __all__ = [
     "doom_orphan",
     "end_submitted_by",
     "end_task",
+    "note_start",
     "refresh",
     "sibling",
     "terminate",
@@ -104,16 +105,19 @@ def _decided(draft: Draft, job: Job, state: TaskState) -> JobState | None:
     return _VERDICTS.get(state)
 
 
-def refresh(draft: Draft, job_id: JobId, now: Now, *, started: bool = False) -> None:
-    """Derive a job's state from its tasks, and note its first start and its end."""
+def note_start(draft: Draft, job_id: JobId, now: Now) -> None:
+    """A task of the job runs. From the first on its time counts."""
+    job = draft.get(Job, job_id)
+    if job.started is None and not job.state.ended:
+        limit = job.spec.timeout
+        draft.put(evolve(job, started=now.wall, deadline=None if limit is None else now.mono + limit))
+
+
+def refresh(draft: Draft, job_id: JobId, now: Now) -> None:
+    """Derive a job's state from its tasks, and note its end."""
     job = draft.get(Job, job_id)
     if job.state.ended:
         return
-    if started and job.started is None:
-        limit = job.spec.timeout
-        deadline = None if limit is None else now.mono + limit
-        job = evolve(job, started=now.wall, deadline=deadline)
-        draft.put(job)
     state, cause = _derive(draft, job)
     if state.ended:
         draft.put(evolve(job, state=state, cause=cause, finished=now.wall, deadline=None))

@@ -15,7 +15,7 @@ from iris_controller.clock import Now
 from iris_controller.feasibility import fits, matches
 from iris_controller.rows import Attempt, Worker
 from iris_controller.state import Draft, Index
-from iris_controller.transitions.attempts import advance, end_attempt
+from iris_controller.transitions.attempts import advance, began, end_attempt
 from iris_controller.transitions.causes import cause_of
 from iris_controller.transitions.health import note_health
 
@@ -120,9 +120,8 @@ def _take_over(draft: Draft, attempt: Attempt, seen: Observed, now: Now) -> None
     if seen.exit is None:
         advance(draft, attempt, seen.state, seen.started, now)
         return
-    if attempt.started is None and seen.started:  # it was over before anybody could say that it ran
-        advance(draft, attempt, TaskState.RUNNING, seen.started, now)
-        attempt = draft.get(Attempt, attempt.uid)
+    if attempt.started is None and seen.started:  # it was over before anybody said that it ran
+        attempt = began(draft, attempt, seen.started, now)
     cause = _judge(attempt, seen, seen.exit)
     note_health(draft, attempt, cause, now)
     end_attempt(draft, attempt, cause, now)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Iterator
 
 import pytest
 
 from iris_api.credentials import Token, new_token
 from iris_api.rpc import cluster_pb2 as pb
+from iris_api.rpc import serving
 from iris_api.rpc.serving import Server
 from iris_api.rpc.version import VERSION
 from iris_api.testing import wait_for_condition
@@ -78,6 +80,38 @@ def test_a_wrong_token_is_refused_after_a_right_one(line: socket.socket, token: 
 def test_an_expired_call_is_answered_and_the_connection_goes_on(line: socket.socket, token: Token) -> None:
     line.sendall(request(token, timeout_ms=50, hold_ms=10_000, known_version=1) + request(token))
     assert [status for status, _ in replies(line, 2)] == [504, 200]
+
+
+def test_a_short_call_expires_in_time_after_a_long_one(line: socket.socket, token: Token) -> None:
+    line.sendall(request(token))
+    assert replies(line, 1)[0][0] == 200
+    line.settimeout(5)  # the earlier deadline is 10 s away
+    line.sendall(request(token, timeout_ms=50, hold_ms=9_000, known_version=1))
+    assert replies(line, 1)[0][0] == 504
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> float:
+    """Seconds that a connection may rest; to be asked for before `server`."""
+    monkeypatch.setattr(serving, "_KEEP_ALIVE", 0.6)
+    return 0.6
+
+
+def test_a_connection_that_rests_too_long_is_closed(
+    impatient: float, line: socket.socket, token: Token
+) -> None:
+    for _ in range(4):  # more than the rest in all, and never as long at once
+        line.sendall(request(token))
+        assert replies(line, 1)[0][0] == 200
+        time.sleep(impatient / 3)
+    assert line.recv(1) == b""
+
+
+def test_a_held_call_is_no_rest(impatient: float, line: socket.socket, token: Token) -> None:
+    line.sendall(request(token))
+    assert replies(line, 1)[0][0] == 200
+    line.sendall(request(token, timeout_ms=int(impatient * 3000), hold_ms=9_000, known_version=1))
+    assert replies(line, 1)[0][0] == 504
 
 
 def test_whoever_leaves_is_not_waited_for(line: socket.socket, token: Token, service: Endpoints) -> None:

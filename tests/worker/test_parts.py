@@ -6,6 +6,8 @@ import io
 import os
 import socket
 import tarfile
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ from hypothesis import strategies as st
 from iris_worker.bundle import unpack
 from iris_worker.errors import BadBundle
 from iris_worker.machine import detect
+from iris_worker.news import News
 from iris_worker.ports import Ports
 from iris_worker.reconcile import reconcile
 
@@ -121,3 +124,20 @@ def test_a_damaged_archive(tmp_path: Path) -> None:
     archive.write_bytes(archive.read_bytes()[:60])
     with pytest.raises(BadBundle, match="cannot be unpacked"):
         unpack(archive, tmp_path / "out")
+
+
+def test_an_end_is_told_at_once_and_a_start_with_what_comes_soon() -> None:
+    news = News()
+    began = time.monotonic()
+    news.mention()
+    news.wait()
+    assert time.monotonic() - began >= 0.2
+    news.mention()
+    news.tell()
+    news.tell()
+    began = time.monotonic()
+    news.wait()
+    assert time.monotonic() - began < 0.2  # and all of it is told: nothing is left to wait for
+    threading.Timer(0.3, news.tell).start()
+    news.wait()
+    assert time.monotonic() - began >= 0.3
