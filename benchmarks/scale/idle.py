@@ -32,7 +32,7 @@ def _steady(workers: int, tasks: int) -> Metric:
             rig.ask("running", count=tasks)
             time.sleep(2.0)  # the last of them are being reported
         values = []
-        for _ in range(_ROUNDS):
+        for _ in range(_ROUNDS if workers == 1_000 and tasks in (0, 100_000) else 1):
             with rig.watch() as watch:
                 time.sleep(_WATCHED)
             values.append(watch.cost.cores * 100)
@@ -40,6 +40,6 @@ def _steady(workers: int, tasks: int) -> Metric:
         name=f"scale: nothing changes, {workers:,} workers, {tasks:,} running tasks",
         value=statistics.median(values),
         unit="% of a core",
-        peer=f"{len(values)} runs: {figure(min(values))} to {figure(max(values))}",
+        peer=f"{len(values)} runs: {figure(min(values))} to {figure(max(values))}" if values[1:] else "",
         wanted=at_most(5) if workers == 1_000 else None,
     )

@@ -15,7 +15,7 @@ __all__ = ["run"]
 
 _WORKERS: Final = 50
 _SECONDS: Final = 10.0
-_MORE: Final = 1.02  # what is offered, of what is wanted: the end has to be waited for too
+_MORE: Final = 1.05  # what is offered, of what is wanted: the end has to be waited for too
 _ROUNDS: Final = 3
 _PUSHED: Final = 100_000
 
