@@ -1,7 +1,13 @@
-"""What tests of Iris and of its plugins need: waiting, virtual time, leak detection.
+"""What tests of Iris and of its plugins need: waiting, virtual time, leak detection, and the conformance kit.
 
-The pytest fixtures are in :mod:`iris_api.testing.fixtures`, so that this package needs no pytest.
+The pytest fixtures are in :mod:`iris_api.testing.fixtures`; what needs pytest is imported at its first use,
+so that this package itself does not.
 """
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any, Final
 
 from iris_api.testing.clock import VirtualClock
 from iris_api.testing.leaks import (
@@ -13,8 +19,12 @@ from iris_api.testing.leaks import (
 )
 from iris_api.testing.waiting import ConditionTimeout, wait_for_condition
 
+if TYPE_CHECKING:
+    from iris_api.testing.conformance.base import Conformance as Conformance
+
 __all__ = [
     "ConditionTimeout",
+    "Conformance",
     "Process",
     "VirtualClock",
     "leaked_processes",
@@ -23,3 +33,13 @@ __all__ = [
     "thread_snapshot",
     "wait_for_condition",
 ]
+
+_LAZY: Final = {
+    "Conformance": "iris_api.testing.conformance.base",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_LAZY[name]), name)
