@@ -17,15 +17,25 @@ from iris_api.testing.leaks import (
     process_snapshot,
     thread_snapshot,
 )
+from iris_api.testing.programs import Program
 from iris_api.testing.waiting import ConditionTimeout, wait_for_condition
 
 if TYPE_CHECKING:
     from iris_api.testing.conformance.base import Conformance as Conformance
+    from iris_api.testing.conformance.machines import MachinesConformance as MachinesConformance
+    from iris_api.testing.conformance.runtime import RuntimeConformance as RuntimeConformance
+    from iris_api.testing.fakes.machines import FakeCloud as FakeCloud
+    from iris_api.testing.fakes.machines import FakeMachines as FakeMachines
 
 __all__ = [
     "ConditionTimeout",
     "Conformance",
+    "FakeCloud",
+    "FakeMachines",
+    "MachinesConformance",
     "Process",
+    "Program",
+    "RuntimeConformance",
     "VirtualClock",
     "leaked_processes",
     "leaked_threads",
@@ -36,6 +46,10 @@ __all__ = [
 
 _LAZY: Final = {
     "Conformance": "iris_api.testing.conformance.base",
+    "FakeCloud": "iris_api.testing.fakes.machines",
+    "FakeMachines": "iris_api.testing.fakes.machines",
+    "MachinesConformance": "iris_api.testing.conformance.machines",
+    "RuntimeConformance": "iris_api.testing.conformance.runtime",
 }
 
 

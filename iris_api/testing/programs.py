@@ -1,0 +1,62 @@
+"""Program: what a task of a test does, in words that a shell and a fake can both follow."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+
+from attrs import frozen
+
+__all__ = ["BULK_LINE", "GOODBYE", "Program"]
+
+BULK_LINE = 49  # digits of a line of `bulk`
+GOODBYE = ("bye", 5)  # what is printed, and the exit code, of a program that obeys
+_PAUSE = 0.02  # seconds between two looks of a shell
+
+
+@frozen(kw_only=True)
+class Program:
+    """It does these in order: takes `memory` bytes, prints `lines`, each a source and a text, prints `bulk`
+    numbered lines, waits until there is a file `until` in its workdir, prints `after`, and ends with `code`
+    or by `signal`; or it `stays` until it is stopped.
+
+    `open_end`: the last of `lines` has no newline. `on_stop`: it does at a stop what a program does by
+    itself, "die"; or it prints "bye" and exits with 5, "obey"; or nothing, "ignore".
+    """
+
+    lines: tuple[tuple[str, str], ...] = ()
+    open_end: bool = False
+    bulk: int = 0
+    memory: int = 0
+    until: str = ""
+    after: tuple[str, ...] = ()
+    code: int = 0
+    signal: int = 0
+    stays: bool = False
+    on_stop: str = "die"
+
+    def argv(self) -> tuple[str, ...]:
+        """The same for a POSIX shell."""
+        return ("/bin/sh", "-c", "\n".join(self._script()))
+
+    def _script(self) -> Iterator[str]:
+        if self.on_stop != "die":
+            word, code = GOODBYE
+            yield "trap '' TERM" if self.on_stop == "ignore" else f"trap 'echo {word}; exit {code}' TERM"
+        if self.memory:
+            yield f"taken=$(head -c {self.memory} /dev/zero | tr '\\0' x)"
+        for index, (source, text) in enumerate(self.lines):
+            form = "%s" if self.open_end and index == len(self.lines) - 1 else "%s\\n"
+            yield f"printf '{form}' {shlex.quote(text)}" + (" >&2" if source == "stderr" else "")
+        if self.bulk:
+            yield f"awk 'BEGIN {{ for (i = 0; i < {self.bulk}; i++) printf \"%0{BULK_LINE}d\\n\", i }}'"
+        if self.until:
+            yield f"while [ ! -e {shlex.quote(self.until)} ]; do sleep {_PAUSE}; done"
+        for text in self.after:
+            yield f"printf '%s\\n' {shlex.quote(text)}"
+        yield self._end()
+
+    def _end(self) -> str:
+        if self.stays:
+            return f"while :; do sleep {_PAUSE}; done"
+        return f"kill -{self.signal} $$" if self.signal else f"exit {self.code}"
