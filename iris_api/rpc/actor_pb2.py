@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18iris_api/rpc/actor.proto\x12\riris.actor.v1\x1a\x1cgoogle/protobuf/struct.proto\"\xc0\x01\n\x0b\x43\x61llRequest\x12\r\n\x05\x61\x63tor\x18\x01 \x01(\t\x12\x0e\n\x06method\x18\x02 \x01(\t\x12\n\n\x02id\x18\x03 \x01(\x04\x12\x14\n\x0c\x65ndpoint_uid\x18\x04 \x01(\t\x12(\n\x04\x61rgs\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.ListValue\x12\'\n\x06kwargs\x18\x06 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x0c\n\x04head\x18\x0e \x01(\x0c\x12\x0f\n\x07\x62uffers\x18\x0f \x03(\x0c\"A\n\rRemoteFailure\x12\x0c\n\x04type\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x11\n\ttraceback\x18\x03 \x01(\t\"\xb6\x01\n\tCallReply\x12\n\n\x02id\x18\x01 \x01(\x04\x12-\n\x07\x66\x61ilure\x18\x02 \x01(\x0b\x32\x1c.iris.actor.v1.RemoteFailure\x12%\n\x05value\x18\x03 \x01(\x0b\x32\x16.google.protobuf.Value\x12\x0f\n\x07refused\x18\x04 \x01(\t\x12\x17\n\x0frefused_message\x18\x05 \x01(\t\x12\x0c\n\x04head\x18\x0e \x01(\x0c\x12\x0f\n\x07\x62uffers\x18\x0f \x03(\x0c\"<\n\x0f\x43\x61llManyRequest\x12)\n\x05\x63\x61lls\x18\x01 \x03(\x0b\x32\x1a.iris.actor.v1.CallRequest\":\n\rCallManyReply\x12)\n\x07replies\x18\x01 \x03(\x0b\x32\x18.iris.actor.v1.CallReply2\x91\x01\n\x05\x41\x63tor\x12<\n\x04\x43\x61ll\x12\x1a.iris.actor.v1.CallRequest\x1a\x18.iris.actor.v1.CallReply\x12J\n\x08\x43\x61llMany\x12\x1e.iris.actor.v1.CallManyRequest\x1a\x1c.iris.actor.v1.CallManyReply0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18iris_api/rpc/actor.proto\x12\riris.actor.v1\x1a\x1cgoogle/protobuf/struct.proto\"\xce\x01\n\x0b\x43\x61llRequest\x12\r\n\x05\x61\x63tor\x18\x01 \x01(\t\x12\x0e\n\x06method\x18\x02 \x01(\t\x12\n\n\x02id\x18\x03 \x01(\x04\x12\x14\n\x0c\x65ndpoint_uid\x18\x04 \x01(\t\x12(\n\x04\x61rgs\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.ListValue\x12\'\n\x06kwargs\x18\x06 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x11\n\x04head\x18\x0e \x01(\x0cH\x00\x88\x01\x01\x12\x0f\n\x07\x62uffers\x18\x0f \x03(\x0c\x42\x07\n\x05_head\"A\n\rRemoteFailure\x12\x0c\n\x04type\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x11\n\ttraceback\x18\x03 \x01(\t\"\xb6\x01\n\tCallReply\x12\n\n\x02id\x18\x01 \x01(\x04\x12-\n\x07\x66\x61ilure\x18\x02 \x01(\x0b\x32\x1c.iris.actor.v1.RemoteFailure\x12%\n\x05value\x18\x03 \x01(\x0b\x32\x16.google.protobuf.Value\x12\x0f\n\x07refused\x18\x04 \x01(\t\x12\x17\n\x0frefused_message\x18\x05 \x01(\t\x12\x0c\n\x04head\x18\x0e \x01(\x0c\x12\x0f\n\x07\x62uffers\x18\x0f \x03(\x0c\"<\n\x0f\x43\x61llManyRequest\x12)\n\x05\x63\x61lls\x18\x01 \x03(\x0b\x32\x1a.iris.actor.v1.CallRequest\":\n\rCallManyReply\x12)\n\x07replies\x18\x01 \x03(\x0b\x32\x18.iris.actor.v1.CallReply2\x91\x01\n\x05\x41\x63tor\x12<\n\x04\x43\x61ll\x12\x1a.iris.actor.v1.CallRequest\x1a\x18.iris.actor.v1.CallReply\x12J\n\x08\x43\x61llMany\x12\x1e.iris.actor.v1.CallManyRequest\x1a\x1c.iris.actor.v1.CallManyReply0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,15 +33,15 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'iris_api.rpc.actor_pb2', _g
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_CALLREQUEST']._serialized_start=74
-  _globals['_CALLREQUEST']._serialized_end=266
-  _globals['_REMOTEFAILURE']._serialized_start=268
-  _globals['_REMOTEFAILURE']._serialized_end=333
-  _globals['_CALLREPLY']._serialized_start=336
-  _globals['_CALLREPLY']._serialized_end=518
-  _globals['_CALLMANYREQUEST']._serialized_start=520
-  _globals['_CALLMANYREQUEST']._serialized_end=580
-  _globals['_CALLMANYREPLY']._serialized_start=582
-  _globals['_CALLMANYREPLY']._serialized_end=640
-  _globals['_ACTOR']._serialized_start=643
-  _globals['_ACTOR']._serialized_end=788
+  _globals['_CALLREQUEST']._serialized_end=280
+  _globals['_REMOTEFAILURE']._serialized_start=282
+  _globals['_REMOTEFAILURE']._serialized_end=347
+  _globals['_CALLREPLY']._serialized_start=350
+  _globals['_CALLREPLY']._serialized_end=532
+  _globals['_CALLMANYREQUEST']._serialized_start=534
+  _globals['_CALLMANYREQUEST']._serialized_end=594
+  _globals['_CALLMANYREPLY']._serialized_start=596
+  _globals['_CALLMANYREPLY']._serialized_end=654
+  _globals['_ACTOR']._serialized_start=657
+  _globals['_ACTOR']._serialized_end=802
 # @@protoc_insertion_point(module_scope)
