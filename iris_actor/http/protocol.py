@@ -49,6 +49,9 @@ class LingeringProtocol(BoundedProtocol):
     _passed = b""  # a request head, up to its last two lines, that the gate has let through
     _parsing = False  # in the middle of a request of uvicorn's
     _lent: socket.socket | None = None  # while a thread has the connection
+    _job: Job | None = None  # of that thread
+    _returned = False  # the thread is through with it
+    _cut = False  # the connection is gone, and so the loop may be
 
     def data_received(self, data: bytes) -> None:
         call = self._match(data) if self._is_between_requests() else None
@@ -66,11 +69,14 @@ class LingeringProtocol(BoundedProtocol):
         super().on_message_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if self._lent is not None:  # a thread still holds it: the caller shall see the end nevertheless
+        lent, self._cut = self._lent, True
+        if lent is not None:  # a thread still holds it: the caller shall see the end nevertheless
             try:
-                self._lent.shutdown(socket.SHUT_RDWR)
+                lent.shutdown(socket.SHUT_RDWR)
             except OSError:
                 _log.debug("the caller had closed the connection before")
+            if self._returned or (self._job is not None and self._job.drop()):
+                lent.close()  # else the thread does it
         super().connection_lost(exc)
 
     def _is_between_requests(self) -> bool:
@@ -107,7 +113,8 @@ class LingeringProtocol(BoundedProtocol):
         """Give the connection to a thread, with its first call; False when there are too many calls."""
         app: ActorApp = self.app.app
         queued = time.monotonic()
-        job = Job(lambda: self._serve(app, call, queued), self._take_back)
+        job = self._job = Job(lambda: self._serve(app, call, queued), self._take_back)
+        self._returned = False
         fd = os.dup(self.transport.get_extra_info("socket").fileno())
         self._lent = socket.socket(fileno=fd)
         self._lent.setblocking(False)
@@ -143,6 +150,14 @@ class LingeringProtocol(BoundedProtocol):
         """On a thread: answer the call and those that follow at once; returns what the loop shall read."""
         lent = self._lent
         assert lent is not None
+        try:
+            return self._answer_all(app, lent, call, queued)
+        finally:
+            self._returned = True
+            if self._cut:
+                lent.close()
+
+    def _answer_all(self, app: ActorApp, lent: socket.socket, call: Call, queued: float) -> bytes:
         if time.monotonic() - queued > _LONG and _is_gone(lent):  # the loop does not read meanwhile
             _log.debug("a caller left while its call was queued; it does not run")
             return b""
