@@ -93,7 +93,7 @@ def encode_reply(reply: Reply, call_id: int = 0) -> bytes:
 
 def _with_payload(small: bytes, head: Body, buffers: tuple[memoryview, ...]) -> list[Body]:
     if not buffers:
-        return [b"".join((small, _HEAD_TAG, _varint(len(head)), head))] if head else [small]
+        return [b"".join((small, _HEAD_TAG, _varint(len(head)), head))]
     parts: list[Body] = [small, _HEAD_TAG, _varint(len(head)), head]
     for buffer in buffers:
         parts += (_BUFFERS_TAG + _varint(buffer.nbytes), buffer)
@@ -161,7 +161,7 @@ def incoming(
     message: pb.CallRequest, head: bytes, buffers: tuple[memoryview, ...], timeout: float | None
 ) -> IncomingCall:
     """The call of a parsed CallRequest, whose payload is given beside it."""
-    as_json = not head
+    as_json = not head and not message.HasField("head")
     if as_json:
         head = pickled_arguments(message)
     seconds = DEFAULT_TIMEOUT if timeout is None else timeout
@@ -201,7 +201,7 @@ def _split_payload(body: Body) -> tuple[bytes, memoryview, tuple[memoryview, ...
     buffers: list[memoryview] = []
     small: list[memoryview] = []
     for number, value, whole in _fields(memoryview(body)):
-        if value is not None and number == _HEAD:
+        if value and number == _HEAD:  # an empty one counts by being there: it stays with the small fields
             head = value
         elif value is not None and number == _BUFFERS:
             buffers.append(value)

@@ -145,7 +145,7 @@ def test_garbage_is_refused(listener: Listener, token: Token, handlers: Handlers
 
 
 @given(
-    head=st.binary(min_size=1, max_size=200),
+    head=st.binary(max_size=200),
     sizes=st.lists(st.sampled_from([0, 1, 127, 128, 70_000]), max_size=4),
     text=st.text(max_size=20),
     number=st.integers(0, 2**63),
