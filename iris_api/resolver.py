@@ -39,7 +39,7 @@ class Resolver(ABC):
         return self.resolve(name)
 
     def close(self) -> None:
-        """Release connections. Idempotent."""
+        """End the watches, release connections. Idempotent."""
 
 
 @runtime_checkable
@@ -48,4 +48,5 @@ class SupportsWatch(Protocol):
 
     def watch(self, name: str, changed: Callable[[tuple[Endpoint, ...]], None]) -> Callable[[], None]:
         """Call `changed` with all endpoints now and after every change, from a thread of the
-        resolver's; returns what ends the watch. Survives a reconnect."""
+        resolver's; returns what ends the watch, idempotent. Survives a reconnect, and what `changed`
+        raises. Ends with `close`."""

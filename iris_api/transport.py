@@ -65,7 +65,8 @@ class Reply:
 
 
 Handler = Callable[[Request], Reply]
-"""Runs a call, in a thread of the listener's; raises Refused for what it will not run."""
+"""Runs a call, in a thread of the listener's; raises Refused for what it will not run. Anything else that
+it raises is Lost to the caller: the call may have run. The buffers of its reply are its own again on return."""
 
 
 @frozen(kw_only=True)
@@ -96,12 +97,13 @@ class Listener(ABC):
 
 
 class Channel(ABC):
-    """Calls to one address. Safe from several threads."""
+    """Calls to one address, to whoever listens there at the time. Safe from several threads."""
 
     @abstractmethod
     def submit(self, request: Request) -> Future[Reply]:
-        """Send without waiting; a transport is free to coalesce what is pending. The future fails
-        with NotSent (safe to retry), Lost (may have run), DeadlineExceeded or Refused."""
+        """Send without waiting; a transport is free to coalesce what is pending. The buffers are the
+        caller's again on return. The future fails with NotSent (safe to retry), Lost (may have run),
+        DeadlineExceeded or Refused."""
 
     def call(self, request: Request) -> Reply:
         """Send and wait, within the request's timeout, in the caller's own thread where the transport

@@ -23,19 +23,27 @@ from iris_api.testing.waiting import ConditionTimeout, wait_for_condition
 if TYPE_CHECKING:
     from iris_api.testing.conformance.base import Conformance as Conformance
     from iris_api.testing.conformance.machines import MachinesConformance as MachinesConformance
+    from iris_api.testing.conformance.resolver import ResolverConformance as ResolverConformance
     from iris_api.testing.conformance.runtime import RuntimeConformance as RuntimeConformance
+    from iris_api.testing.conformance.transport import TransportConformance as TransportConformance
     from iris_api.testing.fakes.machines import FakeCloud as FakeCloud
     from iris_api.testing.fakes.machines import FakeMachines as FakeMachines
+    from iris_api.testing.fakes.resolver import FakeRegistry as FakeRegistry
+    from iris_api.testing.fakes.transport import MemoryTransport as MemoryTransport
 
 __all__ = [
     "ConditionTimeout",
     "Conformance",
     "FakeCloud",
     "FakeMachines",
+    "FakeRegistry",
     "MachinesConformance",
+    "MemoryTransport",
     "Process",
     "Program",
+    "ResolverConformance",
     "RuntimeConformance",
+    "TransportConformance",
     "VirtualClock",
     "leaked_processes",
     "leaked_threads",
@@ -48,8 +56,12 @@ _LAZY: Final = {
     "Conformance": "iris_api.testing.conformance.base",
     "FakeCloud": "iris_api.testing.fakes.machines",
     "FakeMachines": "iris_api.testing.fakes.machines",
+    "FakeRegistry": "iris_api.testing.fakes.resolver",
     "MachinesConformance": "iris_api.testing.conformance.machines",
+    "MemoryTransport": "iris_api.testing.fakes.transport",
+    "ResolverConformance": "iris_api.testing.conformance.resolver",
     "RuntimeConformance": "iris_api.testing.conformance.runtime",
+    "TransportConformance": "iris_api.testing.conformance.transport",
 }
 
 

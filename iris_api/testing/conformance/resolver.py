@@ -1,0 +1,177 @@
+"""ResolverConformance: what every resolver has to keep."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import ClassVar, Final
+
+import pytest
+
+from iris_api.errors import TransportError
+from iris_api.resolver import Endpoint, Resolver
+from iris_api.testing.conformance._registry import Registry, SupportsOutage
+from iris_api.testing.conformance._resolver_watches import WatchRules
+from iris_api.testing.conformance.base import Conformance, needs, override
+from iris_api.testing.waiting import wait_for_condition
+from iris_api.threads import ThreadContainer
+
+__all__ = ["Registry", "ResolverConformance", "SupportsOutage"]
+
+_AT_ONCE: Final = 5.0  # seconds that an answer may take on a busy machine
+_A, _B = "http://127.0.0.1:1001", "http://127.0.0.1:1002"
+
+
+class ResolverConformance(WatchRules, Conformance):
+    """Subclass it and override `registry`::
+
+    class TestMine(ResolverConformance):
+        @pytest.fixture
+        def registry(self) -> Registry:
+            return MyRegistry()
+    """
+
+    kind = "resolver"
+    abilities: ClassVar[Mapping[str, str]] = {
+        "changes": "names come and go while a resolver is open",
+        "several": "a name may have several endpoints",
+        "uids": "endpoints carry the uid of their registration",
+        "outages": "whoever knows the names may be out of reach; the registry has `outage` for that",
+    }
+
+    # To be overridden.
+
+    @pytest.fixture
+    def registry(self) -> Registry:
+        """Whoever knows the names: it makes resolvers, and changes what they tell behind their back."""
+        found: Registry = override("registry")
+        return found
+
+    # Not to be overridden.
+
+    @pytest.fixture
+    def open_resolver(self, registry: Registry) -> Iterator[Callable[[], Resolver]]:
+        """Makes resolvers, which are closed at the end."""
+        made: list[Resolver] = []
+
+        def make() -> Resolver:
+            made.append(registry.resolver())
+            return made[-1]
+
+        yield make
+        for resolver in made:
+            resolver.close()
+
+    @pytest.fixture
+    def resolver(self, open_resolver: Callable[[], Resolver]) -> Resolver:
+        return open_resolver()
+
+    def test_known(self, registry: Registry, open_resolver: Callable[[], Resolver]) -> None:
+        """A registered name is found, with its address; another name's endpoints are not."""
+        registry.register("calc", _A)
+        registry.register("calculator", _B)
+        resolver = open_resolver()
+        assert _addresses(resolver, "calc") == [_A]
+        assert _addresses(resolver, "calculator") == [_B]
+
+    @needs("several")
+    def test_several(self, registry: Registry, open_resolver: Callable[[], Resolver]) -> None:
+        """A name that several have gives them all."""
+        registry.register("calc", _A)
+        registry.register("calc", _B)
+        assert _addresses(open_resolver(), "calc") == [_A, _B]
+
+    @pytest.mark.parametrize("name", ["nobody", "calc-2", "a"])
+    def test_unknown(self, registry: Registry, open_resolver: Callable[[], Resolver], name: str) -> None:
+        """A name that nobody has is empty, never an error."""
+        registry.register("calc", _A)
+        assert list(open_resolver().resolve(name)) == []
+
+    def test_tuple(self, registry: Registry, open_resolver: Callable[[], Resolver]) -> None:
+        """The answer is always a tuple of endpoints, whether the name is known or not."""
+        registry.register("calc", _A)
+        resolver = open_resolver()
+        for found in (*_both(resolver, "calc"), *_both(resolver, "nobody")):
+            assert type(found) is tuple
+            assert all(isinstance(endpoint, Endpoint) for endpoint in found)
+
+    def test_bounded(self, registry: Registry, open_resolver: Callable[[], Resolver]) -> None:
+        """Both `resolve` and `resolve_within` answer within bounded time, for known and unknown names."""
+        registry.register("calc", _A)
+        resolver = open_resolver()
+        began = time.monotonic()
+        for name in ("calc", "nobody"):
+            _both(resolver, name)
+        assert time.monotonic() - began < _AT_ONCE
+
+    @needs("changes")
+    def test_changes(self, registry: Registry, resolver: Resolver) -> None:
+        """An open resolver finds what comes, and no longer what has gone, within a few seconds."""
+        assert _addresses(resolver, "calc") == []
+        uid = registry.register("calc", _A)
+        wait_for_condition(lambda: _addresses(resolver, "calc") == [_A], _AT_ONCE)
+        registry.unregister(uid)
+        wait_for_condition(lambda: _addresses(resolver, "calc") == [], _AT_ONCE)
+
+    @needs("uids")
+    def test_new_uid(self, registry: Registry, resolver: Resolver) -> None:
+        """An endpoint that is registered again has a new uid, also at the same address."""
+        first = registry.register("calc", _A)
+        wait_for_condition(lambda: _uids(resolver, "calc") == [first], _AT_ONCE)
+        registry.unregister(first)
+        second = registry.register("calc", _A)
+        assert second != first
+        wait_for_condition(lambda: _uids(resolver, "calc") == [second], _AT_ONCE)
+
+    @needs("outages")
+    def test_outage(self, registry: Registry, resolver: Resolver) -> None:
+        """In an outage `resolve_within` keeps its time, with an answer or a TransportError; afterwards the
+        resolver finds what there is."""
+        assert isinstance(registry, SupportsOutage)
+        _addresses(resolver, "calc")
+        with registry.outage():
+            began = time.monotonic()
+            try:
+                assert type(resolver.resolve_within("calc", 0.5)) is tuple
+            except TransportError:
+                pass
+            assert time.monotonic() - began < _AT_ONCE
+            registry.register("calc", _A)
+        wait_for_condition(lambda: _addresses(resolver, "calc") == [_A], 3 * _AT_ONCE)
+
+    def test_threads(self, registry: Registry, open_resolver: Callable[[], Resolver]) -> None:
+        """Several threads may ask one resolver at the same time."""
+        names = {f"calc-{i}": f"http://127.0.0.1:{2000 + i}" for i in range(8)}
+        for name, address in names.items():
+            registry.register(name, address)
+        resolver = open_resolver()
+
+        def ask(name: str) -> bool:
+            return all(_addresses(resolver, name) == [names[name]] for _ in range(20))
+
+        with ThreadContainer("conformance") as threads:
+            executor = threads.spawn_executor(8, "conformance")
+            asked = [executor.submit(partial(ask, name)) for name in names]
+            assert [one.result(6 * _AT_ONCE) for one in asked] == [True] * 8
+
+    def test_close(self, registry: Registry, open_resolver: Callable[[], Resolver]) -> None:
+        """Closing is idempotent, and takes nothing from another resolver of the same names."""
+        registry.register("calc", _A)
+        one, other = open_resolver(), open_resolver()
+        assert _addresses(one, "calc") == [_A]
+        one.close()
+        one.close()
+        assert _addresses(other, "calc") == [_A]
+
+
+def _both(resolver: Resolver, name: str) -> list[tuple[Endpoint, ...]]:
+    return [resolver.resolve(name), resolver.resolve_within(name, _AT_ONCE)]
+
+
+def _addresses(resolver: Resolver, name: str) -> list[str]:
+    return sorted(endpoint.address for endpoint in resolver.resolve(name))
+
+
+def _uids(resolver: Resolver, name: str) -> list[str]:
+    return [endpoint.uid for endpoint in resolver.resolve(name)]
