@@ -14,7 +14,6 @@ from iris_actor.resolvers.cluster import ClusterResolver
 from iris_actor.server import ActorServer
 from iris_api.errors import InvalidSpec, NotInJob, Refused, TransportError
 from iris_api.job_info import JobInfo, job_info_scope
-from iris_api.resolver import Endpoint
 from iris_api.testing import wait_for_condition
 from iris_api.threads import get_thread_registry
 from tests.actor.actors import Calculator
@@ -147,17 +146,6 @@ def test_a_call_of_another_endpoint_is_refused_unrun(cluster: Cluster) -> None:
         assert caught.value.code == "aborted"
         assert server._actors["calc"].actor.calls == []
         channel.close()
-
-
-def test_a_watch_tells_now_and_after_every_change(cluster: Cluster, resolver: ClusterResolver) -> None:
-    told: list[tuple[Endpoint, ...]] = []
-    end = resolver.watch("calc", told.append)
-    wait_for_condition(lambda: told == [()])
-    with serve(cluster):
-        wait_for_condition(lambda: len(told) == 2 and len(told[1]) == 1)
-    wait_for_condition(lambda: len(told) == 3 and told[2] == ())
-    end()
-    resolver.close()
 
 
 def test_a_watch_survives_a_restart_of_the_controller(cluster: Cluster, resolver: ClusterResolver) -> None:
