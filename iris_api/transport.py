@@ -66,7 +66,7 @@ class Reply:
 
 Handler = Callable[[Request], Reply]
 """Runs a call, in a thread of the listener's; raises Refused for what it will not run. Anything else that
-it raises is Lost to the caller: the call may have run. The buffers of its reply are its own again on return."""
+it raises is Lost to the caller: the call may have run. Its reply's buffers are its own again afterwards."""
 
 
 @frozen(kw_only=True)
