@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from iris_api.testing.fakes.machines import FakeCloud as FakeCloud
     from iris_api.testing.fakes.machines import FakeMachines as FakeMachines
     from iris_api.testing.fakes.resolver import FakeRegistry as FakeRegistry
+    from iris_api.testing.fakes.runtime import FakeRuntime as FakeRuntime
+    from iris_api.testing.fakes.runtime import FakeSandbox as FakeSandbox
     from iris_api.testing.fakes.transport import MemoryTransport as MemoryTransport
 
 __all__ = [
@@ -37,6 +39,8 @@ __all__ = [
     "FakeCloud",
     "FakeMachines",
     "FakeRegistry",
+    "FakeRuntime",
+    "FakeSandbox",
     "MachinesConformance",
     "MemoryTransport",
     "Process",
@@ -57,6 +61,8 @@ _LAZY: Final = {
     "FakeCloud": "iris_api.testing.fakes.machines",
     "FakeMachines": "iris_api.testing.fakes.machines",
     "FakeRegistry": "iris_api.testing.fakes.resolver",
+    "FakeRuntime": "iris_api.testing.fakes.runtime",
+    "FakeSandbox": "iris_api.testing.fakes.runtime",
     "MachinesConformance": "iris_api.testing.conformance.machines",
     "MemoryTransport": "iris_api.testing.fakes.transport",
     "ResolverConformance": "iris_api.testing.conformance.resolver",

@@ -58,11 +58,11 @@ class RuntimeStops(RuntimeBase):
         task.sandbox.stop(600)
         assert task.end().stopped
 
-    def test_stop_returns_at_once(self, start: Start) -> None:
+    def test_stop_returns_at_once(self, start: Start, patience: float) -> None:
         """`stop` waits neither for the grace nor for the end."""
         task = start(Program(lines=_READY, stays=True, on_stop="ignore"))
         task.line()
-        within(_PROMPT, lambda: task.sandbox.stop(600), "stop")
+        within(min(_PROMPT, patience), lambda: task.sandbox.stop(600), "stop")
         assert task.sandbox.wait(0) is None
 
     def test_stop_right_after_the_start(self, start: Start, patience: float) -> None:

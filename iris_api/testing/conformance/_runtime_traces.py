@@ -16,7 +16,6 @@ from iris_api.testing.waiting import wait_for_condition
 __all__ = ["RuntimeTraces"]
 
 _SOME = 5
-_SETTLE = 5.0  # seconds for files to be closed
 _PROGRAM = Program(lines=(("stdout", "x"), ("stderr", "y")), code=1)
 
 
@@ -38,15 +37,14 @@ class RuntimeTraces(RuntimeBase):
         _run(runtime, start)
         assert _files(places, attempts.root) - before == set()
 
-    def test_no_open_file_is_left(self, runtime: Runtime, start: Start) -> None:
+    def test_no_open_file_is_left(self, runtime: Runtime, start: Start, patience: float) -> None:
         """Nor does this process hold a file open for it."""
         _run(runtime, start)
         before = _open_files()
         for _ in range(_SOME):
             _run(runtime, start)
-        wait_for_condition(
-            lambda: _open_files() <= before, _SETTLE, message=f"no more than {before} files open"
-        )
+        what = f"no more than {before} files open"
+        wait_for_condition(lambda: _open_files() <= before, patience, message=what)
 
     def test_forget_twice(self, runtime: Runtime, start: Start) -> None:
         """To forget an attempt a second time is fine, and so is one that there never was."""
@@ -68,6 +66,7 @@ class RuntimeTraces(RuntimeBase):
         attempts: Attempts,
         processes_of: ProcessesOf,
         places: tuple[Path, ...],
+        patience: float,
     ) -> None:
         """Neither a process, nor a file, nor an open file; and the next start succeeds."""
         _run(runtime, start)
@@ -75,9 +74,8 @@ class RuntimeTraces(RuntimeBase):
         _fail(runtime, attempts)
         assert _files(places, attempts.root) - files == set()
         assert list(processes_of(attempts.last)) == []
-        wait_for_condition(
-            lambda: _open_files() <= opened, _SETTLE, message=f"no more than {opened} files open"
-        )
+        what = f"no more than {opened} files open"
+        wait_for_condition(lambda: _open_files() <= opened, patience, message=what)
         assert start(Program()).end().success
 
 

@@ -21,7 +21,6 @@ __all__ = ["Attempts", "KeptOutput", "ProcessesOf", "Task", "What", "marked_proc
 
 ProcessesOf = Callable[[str], Sequence[int]]
 What = Program | tuple[str, ...] | Callable[..., object]
-_CLEAN = 20.0  # seconds to end what a rule has left
 
 
 class KeptOutput:
@@ -133,7 +132,7 @@ class Attempts:
         for runtime, sandbox in self._started:
             with contextlib.suppress(Exception):
                 sandbox.stop(0.0)
-                sandbox.wait(_CLEAN)
+                sandbox.wait(self._timeout)
                 runtime.forget(sandbox.uid)
         for uid in self._uids:
             for pid in self.processes_of(uid):

@@ -1,0 +1,341 @@
+"""Runtimes with one thing broken in each, and the rule of the kit that has to find it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import Final
+
+import pytest
+from attrs import evolve, frozen
+
+from iris_api.errors import PlatformError
+from iris_api.platform import Exit, ExitKind, Launch, LogSink
+from iris_api.testing import FakeRuntime, FakeSandbox, Program
+from tests.kit.fakes import FakeRuntimeKit
+
+__all__ = ["BUGS", "BuggyRuntimeKit", "Healthy"]
+
+
+class BuggyRuntimeKit(FakeRuntimeKit):
+    """Less patient, so that what never comes is found soon."""
+
+    @pytest.fixture
+    def patience(self) -> float:
+        return 0.6
+
+
+class Healthy(FakeRuntime):
+    """Nothing is broken."""
+
+
+class LosesTheTornLine(FakeRuntime):
+    """It waits for a newline."""
+
+    def program(self, launch: Launch) -> Program:
+        program = super().program(launch)
+        return evolve(program, lines=program.lines[:-1]) if program.open_end else program
+
+
+@frozen
+class OneStream:
+    sink: LogSink
+
+    def write(self, source: str, data: str, timestamp_us: int) -> None:
+        self.sink.write("stdout", data, timestamp_us)
+
+
+class MixesStreams(FakeRuntime):
+    """Both go through one pipe."""
+
+    def sandbox(self, launch: Launch) -> FakeSandbox:
+        return super().sandbox(evolve(launch, output=OneStream(launch.output)))
+
+
+class StripsLines(FakeRuntime):
+    """Blanks at the ends of a line are taken for nothing."""
+
+    def program(self, launch: Launch) -> Program:
+        program = super().program(launch)
+        return evolve(program, lines=tuple((source, text.strip()) for source, text in program.lines))
+
+
+class CutsOutput(FakeRuntime):
+    """What is more than a pipe holds is gone."""
+
+    def program(self, launch: Launch) -> Program:
+        program = super().program(launch)
+        return evolve(program, bulk=min(program.bulk, 1300))
+
+
+class TellsTooLate(FakeRuntime):
+    """The last lines come when `wait` has long returned."""
+
+    def program(self, launch: Launch) -> Program:
+        program = super().program(launch)
+        late = [("stdout", text, time.time_ns() // 1000) for text in program.after]
+        for line in late:
+            threading.Timer(0.1, launch.output.write, line).start()
+        return evolve(program, after=())
+
+
+class TellsTwice(FakeRuntime):
+    """A reader goes on after the end."""
+
+    def start(self, launch: Launch) -> FakeSandbox:
+        sandbox = super().start(launch)
+        threading.Timer(0.1, launch.output.write, ("stdout", "again", 0)).start()
+        return sandbox
+
+
+class TellsAtTheEnd(FakeRuntime):
+    """Output is handed over when the attempt has ended."""
+
+    def program(self, launch: Launch) -> Program:
+        program = super().program(launch)
+        return evolve(program, lines=()) if program.stays else program
+
+
+class StampsNothing(FakeRuntime):
+    """Lines have no time."""
+
+    def sandbox(self, launch: Launch) -> FakeSandbox:
+        return super().sandbox(evolve(launch, output=Unstamped(launch.output)))
+
+
+@frozen
+class Unstamped:
+    sink: LogSink
+
+    def write(self, source: str, data: str, timestamp_us: int) -> None:
+        self.sink.write(source, data, 0)
+
+
+class KeepsAllOutput(FakeRuntime):
+    """It knows no limit."""
+
+    def sandbox(self, launch: Launch) -> FakeSandbox:
+        return super().sandbox(evolve(launch, output_limit=2**40))
+
+
+class TellsNoCode(FakeRuntime):
+    """A failure is a failure."""
+
+    def program(self, launch: Launch) -> Program:
+        program = super().program(launch)
+        return evolve(program, code=min(program.code, 1))
+
+
+class SignalIsACode(FakeRuntime):
+    """As a shell tells it."""
+
+    def program(self, launch: Launch) -> Program:
+        program = super().program(launch)
+        return evolve(program, signal=0, code=128 + program.signal) if program.signal else program
+
+
+class ForgetsTheExit(FakeRuntime):
+    """Who asks first is told."""
+
+    def sandbox(self, launch: Launch) -> FakeSandbox:
+        return _ToldOnce(launch, self.program(launch), time.monotonic)
+
+
+class _ToldOnce(FakeSandbox):
+    told = False
+
+    def wait(self, timeout: float | None = None) -> Exit | None:
+        end = None if self.told else super().wait(timeout)
+        self.told = end is not None
+        return end
+
+
+class _Rude(FakeSandbox):
+    def stop(self, grace: float) -> None:
+        self.finish(Exit(kind=ExitKind.SIGNALED, signal=signal.SIGKILL))
+
+
+class StopIsRude(FakeRuntime):
+    """It does not ask."""
+
+    def sandbox(self, launch: Launch) -> FakeSandbox:
+        return _Rude(launch, self.program(launch), time.monotonic)
+
+
+class _Polite(FakeSandbox):
+    def stop(self, grace: float) -> None:
+        super().stop(3600)
+
+
+class StopIsPolite(FakeRuntime):
+    """It does nothing but ask."""
+
+    def sandbox(self, launch: Launch) -> FakeSandbox:
+        return _Polite(launch, self.program(launch), time.monotonic)
+
+
+class _Waiting(FakeSandbox):
+    def stop(self, grace: float) -> None:
+        super().stop(grace)
+        self.wait(grace / 500)
+
+
+class StopWaits(FakeRuntime):
+    """It waits for the end."""
+
+    def sandbox(self, launch: Launch) -> FakeSandbox:
+        return _Waiting(launch, self.program(launch), time.monotonic)
+
+
+class _Blamed(FakeSandbox):
+    stopped = False
+
+    def stop(self, grace: float) -> None:
+        self.stopped = True
+        super().stop(grace)
+
+    def wait(self, timeout: float | None = None) -> Exit | None:
+        end = super().wait(timeout)
+        return end and evolve(end, stopped=self.stopped)
+
+
+class StopIsBlamed(FakeRuntime):
+    """What had ended by itself was stopped."""
+
+    def sandbox(self, launch: Launch) -> FakeSandbox:
+        return _Blamed(launch, self.program(launch), time.monotonic)
+
+
+class _Deaf(FakeSandbox):
+    def stop(self, grace: float) -> None:
+        if self.lines:
+            super().stop(grace)
+
+
+class LosesAnEarlyStop(FakeRuntime):
+    """A stop before the first line is not heard."""
+
+    def sandbox(self, launch: Launch) -> FakeSandbox:
+        return _Deaf(launch, self.program(launch), time.monotonic)
+
+
+class OutOfMemoryIsAKill(FakeRuntime):
+    """Who killed it is not asked."""
+
+    def sandbox(self, launch: Launch) -> FakeSandbox:
+        sandbox = super().sandbox(launch)
+        if 0 < launch.limits.memory < sandbox.program.memory:
+            sandbox.finish(Exit(kind=ExitKind.SIGNALED, signal=signal.SIGKILL))
+        return sandbox
+
+
+class EndsAllForOne(FakeRuntime):
+    """The limit is one for all."""
+
+    def start(self, launch: Launch) -> FakeSandbox:
+        sandbox = super().start(launch)
+        if sandbox.wait(0) is not None:
+            for other in self.attempts.values():
+                other.finish(Exit(kind=ExitKind.OUT_OF_MEMORY, memory_peak=1))
+        return sandbox
+
+
+class OneAtATime(FakeRuntime):
+    """The next begins when the one before has ended."""
+
+    def start(self, launch: Launch) -> FakeSandbox:
+        for other in self.attempts.values():
+            if other.wait(0.1) is None:
+                raise PlatformError("another attempt runs")
+        return super().start(launch)
+
+
+class LeavesADirectory(FakeRuntime):
+    """It is made before the start fails."""
+
+    def start(self, launch: Launch) -> FakeSandbox:
+        made = Path(tempfile.mkdtemp())
+        sandbox = super().start(launch)
+        made.rmdir()
+        return sandbox
+
+
+class FailsWithoutAWord(FakeRuntime):
+    """Why, it does not say."""
+
+    def start(self, launch: Launch) -> FakeSandbox:
+        try:
+            return super().start(launch)
+        except PlatformError as error:
+            raise PlatformError from error
+
+
+class FailsAsAnyError(FakeRuntime):
+    """What failed below comes out as it is."""
+
+    def start(self, launch: Launch) -> FakeSandbox:
+        launch.workdir.resolve(strict=True)
+        return super().start(launch)
+
+
+class KeepsItsFolders(FakeRuntime):
+    """One an attempt, for good."""
+
+    def start(self, launch: Launch) -> FakeSandbox:
+        Path(tempfile.gettempdir(), launch.uid).mkdir()
+        return super().start(launch)
+
+
+class KeepsFilesOpen(FakeRuntime):
+    """One an attempt."""
+
+    def start(self, launch: Launch) -> FakeSandbox:
+        self.__dict__.setdefault("open", []).append(os.open(os.devnull, os.O_RDONLY))
+        return super().start(launch)
+
+    def close(self) -> None:
+        for fd in self.__dict__.get("open", ()):
+            os.close(fd)
+
+
+class ForgetsOnce(FakeRuntime):
+    """It cannot forget what it does not know."""
+
+    def forget(self, uid: str) -> None:
+        if uid not in self.attempts:
+            raise PlatformError(f"there is no attempt {uid}")
+        super().forget(uid)
+
+
+BUGS: Final[dict[type[FakeRuntime], str]] = {
+    LosesTheTornLine: "last_line_without_newline",
+    MixesStreams: "streams_stay_apart",
+    StripsLines: "lines_are_exact",
+    CutsOutput: "ten_megabytes",
+    TellsTooLate: "nothing_comes_after_the_end",
+    TellsTwice: "nothing_comes_after_the_end",
+    TellsAtTheEnd: "output_is_live",
+    StampsNothing: "lines_are_stamped",
+    KeepsAllOutput: "output_limit",
+    TellsNoCode: "exit_code",
+    SignalIsACode: "signal",
+    ForgetsTheExit: "same_exit_on_every_wait",
+    StopIsRude: "stop_asks_first",
+    StopIsPolite: "stop_kills_after_the_grace",
+    StopWaits: "stop_returns_at_once",
+    StopIsBlamed: "stop_after_the_end_changes_nothing",
+    LosesAnEarlyStop: "stop_right_after_the_start",
+    OutOfMemoryIsAKill: "out_of_memory",
+    EndsAllForOne: "memory_limit_ends_only_the_guilty",
+    OneAtATime: "fifty_at_once",
+    LeavesADirectory: "failed_start_leaves_nothing",
+    FailsWithoutAWord: "failed_start_says_why",
+    FailsAsAnyError: "failed_start_says_why",
+    KeepsItsFolders: "no_file_is_left",
+    KeepsFilesOpen: "no_open_file_is_left",
+    ForgetsOnce: "forget_twice",
+}
