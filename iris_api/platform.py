@@ -175,8 +175,9 @@ class SliceState(enum.StrEnum):
 
 @frozen(kw_only=True)
 class SliceRequest:
-    """`slice_id` is made by the core; `size` machines are made as one, or none. `worker` is what the
-    worker on each must be told; machine i is worker ``<slice_id>-<i>``."""
+    """`slice_id` is made by the core: a label of at most 57 characters, and `pool` one of at most 63. `size`
+    machines are made as one, or none; machine i is worker ``<slice_id>-<i>``. `template` is an instance of
+    the class that `Machines.template` names, or None."""
 
     slice_id: str
     pool: str

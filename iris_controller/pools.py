@@ -22,6 +22,7 @@ _PERIOD: Final = 10.0  # seconds between two looks at what there is
 _SOON: Final = 0.5  # seconds to the next look after something was changed
 _FIRST_PAUSE: Final = 1.0  # seconds after the first failure in a row, doubling
 _LONGEST_PAUSE: Final = 300.0
+_NAME: Final = 46  # letters of a pool's name in a slice's id, so that "<id>-<index>" is a label too
 
 
 @frozen(kw_only=True)
@@ -141,4 +142,5 @@ class PoolKeeper:
 
 
 def _request(pool: Pool) -> SliceRequest:
-    return SliceRequest(slice_id=new_id(pool.name), pool=pool.name, size=pool.size, template=pool.template)
+    name = new_id(pool.name[:_NAME].rstrip("-"))
+    return SliceRequest(slice_id=name, pool=pool.name, size=pool.size, template=pool.template)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import pytest
 
 from iris_api.errors import Denied, NoCapacity
+from iris_api.ids import check_label
 from iris_api.platform import Machines, Slice, SliceRequest, SliceState
 from iris_api.testing import VirtualClock, wait_for_condition
 from iris_controller.pools import Plan, Pool, PoolKeeper, Wait, plan
@@ -119,3 +120,13 @@ def test_a_slice_that_failed_is_replaced() -> None:
     kept.step(pool)
     assert list(machines.slices) != [name]
     assert len(machines.slices) == 1
+
+
+def test_the_names_of_a_slices_machines_are_labels() -> None:
+    """Also of a pool whose own name is as long as a label may be."""
+    machines, clock = FakeMachines(), VirtualClock()
+    pool = Pool(name="p" * 45 + "-" * 17 + "x", machines=machines, min=1, size=1000)
+    PoolKeeper([pool], clock=clock.now).step(pool)
+    (slice_id,) = machines.slices
+    assert check_label(f"{slice_id}-99999", "machine")
+    assert len(slice_id) <= 57
