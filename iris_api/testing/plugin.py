@@ -64,7 +64,7 @@ class _Outcomes:
         outcome: str = report.outcome
         reason = ""
         if report.failed:
-            reason = str(report.longrepr).strip().splitlines()[-1] if report.longrepr else ""
+            reason = _why(report.longrepr)
         elif report.skipped:
             reason = str(report.longrepr[-1]) if isinstance(report.longrepr, tuple) else str(report.longrepr)
             reason = reason.removeprefix("Skipped: ")
@@ -95,3 +95,10 @@ class _Outcomes:
                 for rule, (outcome, reason) in rules.items()
             ]
             Path(target).write_text(json.dumps(rows, indent=2) + "\n")
+
+
+def _why(longrepr: object) -> str:
+    """The first line of what was raised, else the last of what is shown."""
+    crash = getattr(longrepr, "reprcrash", None)
+    told = str(crash.message).strip().splitlines()[:1] if crash is not None else []
+    return next(iter(told or str(longrepr or "").strip().splitlines()[-1:]), "")

@@ -24,7 +24,7 @@ class BuggyMachinesKit(FakeMachinesKit):
 
     @pytest.fixture
     def prompt(self) -> float:
-        return 0.3
+        return 0.5
 
     @pytest.fixture
     def patience(self) -> float:
@@ -76,7 +76,7 @@ class BlocksInCreate(FakeMachines):
 
     def create(self, request: SliceRequest) -> Slice:
         made = super().create(request)
-        threading.Event().wait(0.6)
+        threading.Event().wait(0.8)
         return made
 
 
@@ -134,7 +134,7 @@ class BlocksInDelete(FakeMachines):
 
     def delete(self, slice_id: str) -> None:
         super().delete(slice_id)
-        threading.Event().wait(0.6)
+        threading.Event().wait(0.8)
 
 
 class CloseDeletes(FakeMachines):

@@ -26,7 +26,7 @@ class BuggyRuntimeKit(FakeRuntimeKit):
 
     @pytest.fixture
     def patience(self) -> float:
-        return 0.6
+        return 1.0
 
 
 class Healthy(FakeRuntime):
@@ -181,7 +181,7 @@ class StopIsPolite(FakeRuntime):
 class _Waiting(FakeSandbox):
     def stop(self, grace: float) -> None:
         super().stop(grace)
-        self.wait(grace / 500)
+        self.wait(grace / 400)
 
 
 class StopWaits(FakeRuntime):

@@ -95,3 +95,13 @@ def test_the_report_has_every_rule(pytester: pytest.Pytester) -> None:
 def test_override_fails() -> None:
     with pytest.raises(pytest.fail.Exception, match="override the fixture 'x'"):
         override("x")
+
+
+def test_a_failure_is_told_in_one_line(pytester: pytest.Pytester) -> None:
+    mine = """
+    @pytest.fixture
+    def thing(self):
+        raise LookupError("there is no thing")
+"""
+    result = run(pytester, mine)
+    result.stdout.fnmatch_lines(["thing.stands  failed        *LookupError: there is no thing"])
