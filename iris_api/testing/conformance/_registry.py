@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager
 from typing import Protocol, runtime_checkable
 
 from iris_api.resolver import Endpoint, Resolver
+from iris_api.testing.waiting import wait_for_condition
 
 __all__ = ["Registry", "SupportsOutage", "Told"]
 
@@ -34,9 +35,10 @@ class SupportsOutage(Protocol):
 
 
 class Told:
-    """What a watch has told."""
+    """What a watch has told; it is waited for for `patience` seconds."""
 
-    def __init__(self) -> None:
+    def __init__(self, patience: float) -> None:
+        self.patience = patience
         self.all: list[tuple[Endpoint, ...]] = []
 
     def __call__(self, endpoints: tuple[Endpoint, ...]) -> None:
@@ -44,3 +46,8 @@ class Told:
 
     def last_is(self, *addresses: str) -> bool:
         return bool(self.all) and sorted(one.address for one in self.all[-1]) == sorted(addresses)
+
+    def becomes(self, *addresses: str) -> None:
+        """Wait until these are what was told last."""
+        what = f"a watch to tell {addresses}; so far it told {self.all}"
+        wait_for_condition(lambda: self.last_is(*addresses), self.patience, message=what)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 import pytest
@@ -21,6 +22,7 @@ _SOON: Final = 1.0  # seconds until a change is told
 _A, _B = "http://127.0.0.1:1001", "http://127.0.0.1:1002"
 
 Watch = Callable[[str, Told], Callable[[], None]]
+NewTold = Callable[[], Told]
 
 
 class WatchRules:
@@ -29,65 +31,74 @@ class WatchRules:
         """Not to be overridden. Skips the rule where the resolver has no `watch`."""
         return _watch_of(resolver)
 
-    def test_watch_tells_now(self, registry: Registry, open_resolver: Callable[[], Resolver]) -> None:
+    @pytest.fixture
+    def told(self, patience: float) -> NewTold:
+        """Not to be overridden."""
+        return partial(Told, patience)
+
+    def test_watch_tells_now(
+        self, registry: Registry, told: NewTold, open_resolver: Callable[[], Resolver]
+    ) -> None:
         """A watch tells at once who has the name, also when that is nobody, and always a tuple."""
         registry.register("calc", _A)
         watch = _watch_of(open_resolver())
-        known, unknown = Told(), Told()
+        known, unknown = told(), told()
         watch("calc", known)
         watch("nobody", unknown)
-        wait_for_condition(lambda: known.last_is(_A) and unknown.all == [()])
+        known.becomes(_A)
+        unknown.becomes()
         assert {type(endpoints) for endpoints in known.all + unknown.all} == {tuple}
 
     @needs("changes")
-    def test_watch_tells_changes(self, registry: Registry, watch: Watch) -> None:
+    def test_watch_tells_changes(self, registry: Registry, told: NewTold, watch: Watch) -> None:
         """A watch tells of what comes and what goes, within a second."""
-        told = Told()
-        watch("calc", told)
-        wait_for_condition(lambda: told.last_is())
+        seen = told()
+        watch("calc", seen)
+        seen.becomes()
         took = []
         for _ in range(3):
-            uid, came = _timed(lambda: registry.register("calc", _A), lambda: told.last_is(_A))
-            _, went = _timed(lambda uid=uid: registry.unregister(uid), lambda: told.last_is())  # type: ignore[misc]
-            took += [came, went]
+            uid = registry.register("calc", _A)
+            took.append(_seconds(lambda: seen.becomes(_A)))
+            registry.unregister(uid)
+            took.append(_seconds(seen.becomes))
         assert statistics.median(took) < _SOON, f"seconds that six changes took: {took}"
 
     @needs("uids")
-    def test_watch_tells_a_new_uid(self, registry: Registry, watch: Watch) -> None:
+    def test_watch_tells_a_new_uid(self, registry: Registry, told: NewTold, watch: Watch) -> None:
         """A name that is registered again, at the same address, is a change: the uid is another one."""
-        told = Told()
+        seen = told()
         first = registry.register("calc", _A)
-        watch("calc", told)
-        wait_for_condition(lambda: told.last_is(_A))
+        watch("calc", seen)
+        seen.becomes(_A)
         registry.unregister(first)
         second = registry.register("calc", _A)
-        wait_for_condition(lambda: [one.uid for one in told.all[-1]] == [second])
+        wait_for_condition(lambda: [one.uid for one in seen.all[-1]] == [second], seen.patience)
         assert second != first
 
     @needs("changes")
-    def test_watches_are_apart(self, registry: Registry, watch: Watch) -> None:
+    def test_watches_are_apart(self, registry: Registry, told: NewTold, watch: Watch) -> None:
         """Each watch is told of its own name, several of one name as well; one that is ended, idempotently,
         is told nothing more, and the others go on."""
-        one, same, other = Told(), Told(), Told()
+        one, same, other = told(), told(), told()
         end = watch("calc", one)
         watch("calc", same)
         watch("other", other)
-        wait_for_condition(lambda: one.last_is() and same.last_is() and other.last_is())
-        registry.register("calc", _A)
-        wait_for_condition(lambda: one.last_is(_A) and same.last_is(_A))
+        for each in (one, same, other):
+            each.becomes()
+        uid = registry.register("calc", _A)
+        one.becomes(_A)
+        same.becomes(_A)
         end()
         end()
         registry.register("other", _B)
-        wait_for_condition(lambda: other.last_is(_B))
-        registry.register("calc", _B)
-        wait_for_condition(lambda: same.last_is(_A, _B))
+        other.becomes(_B)
+        registry.unregister(uid)
+        same.becomes()
         assert one.last_is(_A), "a watch that was ended was told of a change"
         assert all(endpoint.address == _B for endpoints in other.all for endpoint in endpoints)
 
     @needs("changes")
-    def test_watch_survives_its_listener(
-        self, registry: Registry, watch: Watch, caplog: pytest.LogCaptureFixture
-    ) -> None:
+    def test_watch_survives_its_listener(self, registry: Registry, told: NewTold, watch: Watch) -> None:
         """A listener that raises is told of the next change all the same."""
 
         class Broken(Told):
@@ -95,34 +106,33 @@ class WatchRules:
                 super().__call__(endpoints)
                 raise ZeroDivisionError("in a listener of the kit")
 
-        told = Broken()
-        watch("calc", told)
-        wait_for_condition(lambda: told.last_is())
+        seen = Broken(told().patience)
+        watch("calc", seen)
+        seen.becomes()
         registry.register("calc", _A)
-        wait_for_condition(lambda: told.last_is(_A))
-        caplog.clear()
+        seen.becomes(_A)
 
     @needs("outages")
-    def test_watch_survives_an_outage(self, registry: Registry, watch: Watch) -> None:
+    def test_watch_survives_an_outage(self, registry: Registry, told: NewTold, watch: Watch) -> None:
         """A watch survives a broken connection: it tells what changed meanwhile, and what changes later."""
         assert isinstance(registry, SupportsOutage)
-        told = Told()
-        watch("calc", told)
-        wait_for_condition(lambda: told.last_is())
+        seen = told()
+        watch("calc", seen)
+        seen.becomes()
         with registry.outage():
             first = registry.register("calc", _A)
-        wait_for_condition(lambda: told.last_is(_A), timeout=15.0)
+        seen.becomes(_A)
         registry.unregister(first)
-        wait_for_condition(lambda: told.last_is(), timeout=15.0)
+        seen.becomes()
 
-    def test_watch_leaves_no_thread(self, registry: Registry) -> None:
+    def test_watch_leaves_no_thread(self, registry: Registry, told: NewTold) -> None:
         """A resolver that is closed leaves no thread behind, nor do watches that were not ended."""
         before = thread_snapshot()
         resolver = registry.resolver()
-        told = Told()
+        seen = told()
         watch = _watch_of(resolver)
-        watch("calc", told)
-        wait_for_condition(lambda: told.last_is())
+        watch("calc", seen)
+        seen.becomes()
         resolver.close()
         assert leaked_threads(before) == []
 
@@ -134,9 +144,7 @@ def _watch_of(resolver: Resolver) -> Watch:
     return resolver.watch
 
 
-def _timed(change: Callable[[], Any], told: Callable[[], bool]) -> tuple[Any, float]:
-    """What `change` returns, and how long it then took until it was told."""
-    found = change()
+def _seconds(wait: Callable[[], None]) -> float:
     began = time.monotonic()
-    wait_for_condition(told)
-    return found, time.monotonic() - began
+    wait()
+    return time.monotonic() - began

@@ -22,8 +22,6 @@ from iris_api.testing.waiting import wait_for_condition
 from iris_api.transport import Channel, Handler, Listener, RemoteFailure, Reply, Request, Transport
 
 __all__ = [
-    "AT_ONCE",
-    "PATIENCE",
     "VARIABLE",
     "Caller",
     "Connect",
@@ -34,8 +32,7 @@ __all__ = [
     "request",
 ]
 
-PATIENCE: Final = 20.0  # seconds that anything may take on a busy machine
-AT_ONCE: Final = 5.0  # seconds that something may take which needs no time of its own
+_TIMEOUT: Final = 20.0  # seconds: of calls that are not about their deadline
 
 VARIABLE: Final[contextvars.ContextVar[str]] = contextvars.ContextVar("iris_conformance", default="nobody's")
 
@@ -51,7 +48,7 @@ class Connect(Protocol):
 
 
 def request(
-    method: str, head: bytes = b"", buffers: tuple[memoryview, ...] = (), timeout: float = PATIENCE
+    method: str, head: bytes = b"", buffers: tuple[memoryview, ...] = (), timeout: float = _TIMEOUT
 ) -> Request:
     return Request("service", method, head, buffers, timeout=timeout)
 
@@ -60,7 +57,8 @@ class Service:
     """A handler: the method's name says what it does. `entered` counts the calls of `wait` that have begun;
     they end once `release` is set."""
 
-    def __init__(self) -> None:
+    def __init__(self, patience: float) -> None:
+        self.patience = patience
         self.seen: list[Request] = []
         self.entered = threading.Semaphore(0)
         self.release = threading.Event()
@@ -77,7 +75,8 @@ class Service:
     def begun(self, calls: int = 1) -> None:
         """Wait until so many further calls of `wait` have begun."""
         for _ in range(calls):
-            assert self.entered.acquire(timeout=PATIENCE), f"{calls} calls were sent, and not all have begun"
+            begun = self.entered.acquire(timeout=self.patience)
+            assert begun, f"{calls} calls were sent, and not all have begun"
 
     def count(self, method: str) -> int:
         with self._lock:
@@ -91,7 +90,7 @@ class Service:
             self.running += 1
             self.most = max(self.most, self.running)
         self.entered.release()
-        self.release.wait(2 * PATIENCE)
+        self.release.wait(2 * self.patience)
         with self._lock:
             self.running -= 1
         return Reply(request.head, request.buffers)
@@ -115,10 +114,13 @@ class Service:
 
 
 class Caller:
-    """Begins a call either way: with `submit`, or with `call` in a thread of its own."""
+    """Begins a call either way: with `submit`, or with `call` in a thread of its own. `prompt` and `patience`
+    are seconds, of the fixtures."""
 
-    def __init__(self, executor: Executor) -> None:
+    def __init__(self, executor: Executor, prompt: float, patience: float) -> None:
         self._executor = executor
+        self.prompt = prompt
+        self.patience = patience
 
     def begin(self, way: str, channel: Channel, request: Request) -> Future[Reply]:
         if way == "submit":
@@ -127,13 +129,16 @@ class Caller:
 
     def do(self, way: str, channel: Channel, request: Request) -> Reply:
         """The reply, or what the call raises; the test fails when neither comes."""
-        return self.begin(way, channel, request).result(request.timeout + AT_ONCE)
+        return self.begin(way, channel, request).result(self._most(request))
 
     def error(self, way: str, channel: Channel, request: Request) -> BaseException | None:
-        return self.begin(way, channel, request).exception(request.timeout + AT_ONCE)
+        return self.begin(way, channel, request).exception(self._most(request))
 
     def aside(self, work: Callable[[], object]) -> Future[object]:
         return self._executor.submit(work)
+
+    def _most(self, request: Request) -> float:
+        return min(request.timeout, self.patience) + self.prompt
 
 
 class Elsewhere:
@@ -152,7 +157,7 @@ class Elsewhere:
         assert self._process.stdin is not None
         self._process.stdin.write(dumps(sys.path) + dumps(orders))
         self._process.stdin.flush()
-        found, self.address = wait_for_condition(self._up, PATIENCE, message="a listener in another process")
+        found, self.address = wait_for_condition(self._up, _TIMEOUT, message="a listener in another process")
         self.port = int(found)
         self.pid = self._process.pid
 

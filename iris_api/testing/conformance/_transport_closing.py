@@ -8,8 +8,6 @@ from collections.abc import Callable
 from iris_api.credentials import Token
 from iris_api.errors import DeadlineExceeded, Lost, NotSent, Refused
 from iris_api.testing.conformance._served import (
-    AT_ONCE,
-    PATIENCE,
     Caller,
     Connect,
     Listen,
@@ -63,7 +61,7 @@ class ClosingRules:
             except NotSent:
                 return b""
 
-        assert wait_for_condition(reached) == b"next"
+        assert wait_for_condition(reached, caller.patience) == b"next"
 
     @both_ways
     def test_close_lets_calls_end(
@@ -72,15 +70,15 @@ class ClosingRules:
         """While a listener closes, running calls end as usual; new ones are Refused or NotSent, not run."""
         running = caller.begin(way, channel, request("wait", b"to the end"))
         service.begun()
-        closing = caller.aside(lambda: listener.close(PATIENCE))
-        wait_for_condition(lambda: self._is_turned_away(caller, way, channel))
+        closing = caller.aside(lambda: listener.close(caller.patience))
+        wait_for_condition(lambda: self._is_turned_away(caller, way, channel), caller.patience)
         echoes = service.count("echo")
         assert self._is_turned_away(caller, way, channel)
         assert service.count("echo") == echoes
         assert not closing.done(), "close did not wait for the call that runs"
         service.release.set()
-        assert bytes(running.result(PATIENCE).head) == b"to the end"
-        closing.result(PATIENCE)
+        assert bytes(running.result(caller.patience).head) == b"to the end"
+        closing.result(caller.patience)
 
     @both_ways
     def test_close_is_bounded(
@@ -91,8 +89,8 @@ class ClosingRules:
         service.begun()
         began = time.monotonic()
         listener.close(0.3)
-        assert time.monotonic() - began < AT_ONCE
-        error = running.exception(AT_ONCE)
+        assert time.monotonic() - began < caller.prompt
+        error = running.exception(caller.prompt)
         assert isinstance(error, Lost), f"it ended with {error!r}"
         assert not isinstance(error, DeadlineExceeded)
         assert service.count("wait") == 1
@@ -103,10 +101,10 @@ class ClosingRules:
     ) -> None:
         """A reply stays when the listener is closed after it; the next call is not run, and ends at once."""
         future = caller.begin(way, channel, request("echo", b"x"))
-        assert bytes(future.result(PATIENCE).head) == b"x"
+        assert bytes(future.result(caller.patience).head) == b"x"
         listener.close()
         listener.close()
-        error = caller.begin(way, channel, request("echo")).exception(AT_ONCE)
+        error = caller.begin(way, channel, request("echo")).exception(caller.prompt)
         assert isinstance(error, NotSent | Refused), f"it ended with {error!r}"
         assert bytes(future.result(0).head) == b"x"
         assert service.count("echo") == 1
@@ -119,7 +117,7 @@ class ClosingRules:
         listener = make_transport().listen(service, Bind(host=host, token=token))
         channel = make_transport().connect(listener.address, token)
         futures = [channel.submit(request("echo")) for _ in range(20)]
-        assert [future.exception(PATIENCE) for future in futures] == [None] * 20
+        assert [future.exception(service.patience) for future in futures] == [None] * 20
         channel.call(request("echo"))
         channel.close()
         listener.close()

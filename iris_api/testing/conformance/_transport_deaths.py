@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 
 from iris_api.errors import DeadlineExceeded, Lost, NotSent
-from iris_api.testing.conformance._served import AT_ONCE, Caller, Connect, Elsewhere, both_ways, request
+from iris_api.testing.conformance._served import Caller, Connect, Elsewhere, both_ways, request
 from iris_api.testing.conformance.base import needs
 from iris_api.testing.waiting import wait_for_condition
 
@@ -31,7 +31,7 @@ class DeathRules:
         """A call to a server that was killed before it is NotSent, and ends at once."""
         channel = connect(elsewhere.address)
         elsewhere.kill()
-        error = caller.begin(way, channel, request("echo")).exception(AT_ONCE)
+        error = caller.begin(way, channel, request("echo")).exception(caller.prompt)
         assert isinstance(error, NotSent), f"it ended with {error!r}"
 
     @needs("processes")
@@ -41,7 +41,7 @@ class DeathRules:
         call = caller.begin(way, connect(elsewhere.address), request("hang", timeout=60.0))
         wait_for_condition(elsewhere.marks)
         elsewhere.kill()
-        error = call.exception(AT_ONCE)
+        error = call.exception(caller.prompt)
         assert isinstance(error, Lost), f"it ended with {error!r}"
         assert not isinstance(error, DeadlineExceeded)
         assert elsewhere.marks() == 1
@@ -60,9 +60,9 @@ class DeathRules:
         first = start_elsewhere()
         channel = connect(first.address)
         future = caller.begin(way, channel, request("pid"))
-        assert int(future.result(AT_ONCE).head) == first.pid
+        assert int(future.result(caller.prompt).head) == first.pid
         first.kill()
-        error = caller.begin(way, channel, request("echo")).exception(AT_ONCE)
+        error = caller.begin(way, channel, request("echo")).exception(caller.prompt)
         assert isinstance(error, NotSent | Lost), f"it ended with {error!r}"
         assert not isinstance(error, DeadlineExceeded)
         assert int(future.result(0).head) == first.pid

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import secrets
+import select
 import socket
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 
 import pytest
 
 from iris_api.credentials import new_token
 from iris_api.errors import DeadlineExceeded, IrisError, Lost, NotSent, PlatformError, Refused
 from iris_api.testing.conformance._served import (
-    AT_ONCE,
     Caller,
     Connect,
     Listen,
@@ -49,7 +50,7 @@ class FailureRules:
         """Where nobody listens, a channel is made all the same, and its calls are NotSent at once."""
         listener = listen()
         listener.close()
-        error = caller.begin(way, connect(listener.address), request("echo")).exception(AT_ONCE)
+        error = caller.begin(way, connect(listener.address), request("echo")).exception(caller.prompt)
         assert isinstance(error, NotSent), f"it ended with {error!r}"
 
     @both_ways
@@ -76,7 +77,7 @@ class FailureRules:
         service.begun()
         channel.close()
         channel.close()
-        error = pending.exception(AT_ONCE)
+        error = pending.exception(caller.prompt)
         assert isinstance(error, Lost | NotSent), f"it ended with {error!r}"
         assert not isinstance(error, DeadlineExceeded)
         assert isinstance(caller.error(way, channel, request("echo")), NotSent)
@@ -97,10 +98,11 @@ class FailureRules:
             b"P",
             b"",
         )
-        rude = [socket.create_connection((host, listener.port), AT_ONCE) for _ in nonsense * 2]
+        rude = [socket.create_connection((host, listener.port), caller.prompt) for _ in nonsense * 2]
         try:
             for one, data in zip(rude, nonsense * 2, strict=True):
                 _send(one, data)
+            _await_reactions(rude, 0.5)
             for one in rude[::2]:
                 one.close()
             assert [bytes(caller.do("submit", channel, request("echo", b"x")).head) for _ in range(20)] == [
@@ -109,7 +111,7 @@ class FailureRules:
             fresh = connect(listener.address)
             assert bytes(caller.do("call", fresh, request("echo", b"y")).head) == b"y"
             assert service.count("echo") == 22
-            caller.aside(listener.close).result(2 * AT_ONCE)
+            caller.aside(listener.close).result(2 * caller.prompt)
         finally:
             for one in rude:
                 one.close()
@@ -133,3 +135,12 @@ def _send(client: socket.socket, data: bytes) -> None:
         client.sendall(data)
     except OSError:  # cut off by the listener, as it may
         return
+
+
+def _await_reactions(clients: Sequence[socket.socket], timeout: float) -> None:
+    """Let the listener answer or cut off those that it wants to."""
+    deadline = time.monotonic() + timeout
+    silent = list(clients)
+    while silent and (left := deadline - time.monotonic()) > 0:
+        answered, _, _ = select.select(silent, [], [], left)
+        silent = [client for client in silent if client not in answered]

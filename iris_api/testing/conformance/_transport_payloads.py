@@ -8,7 +8,7 @@ from typing import Final
 
 import pytest
 
-from iris_api.testing.conformance._served import PATIENCE, Caller, Service, both_ways, request
+from iris_api.testing.conformance._served import Caller, Service, both_ways, request
 from iris_api.transport import Channel, Request
 
 __all__ = ["PayloadRules"]
@@ -72,7 +72,7 @@ class PayloadRules:
         array[:] = b"b" * size
         service.begun()
         service.release.set()
-        (buffer,) = future.result(PATIENCE).buffers
+        (buffer,) = future.result(service.patience).buffers
         assert set(bytes(buffer)) == {ord("a")}, "the caller's change shows at the handler"
 
     @both_ways

@@ -56,6 +56,16 @@ class TransportConformance(DeathRules, ClosingRules, FailureRules, HandlerRules,
         """Where listeners listen: on this machine, for this machine."""
         return "127.0.0.1"
 
+    @pytest.fixture
+    def prompt(self) -> float:
+        """Seconds in which something has to end that needs no time of its own."""
+        return 5.0
+
+    @pytest.fixture
+    def patience(self) -> float:
+        """Seconds that anything may take on a busy machine."""
+        return 20.0
+
     # Not to be overridden.
 
     @pytest.fixture
@@ -63,14 +73,14 @@ class TransportConformance(DeathRules, ClosingRules, FailureRules, HandlerRules,
         return new_token()
 
     @pytest.fixture
-    def service(self) -> Service:
+    def service(self, patience: float) -> Service:
         """What listeners serve unless they are given another handler."""
-        return Service()
+        return Service(patience)
 
     @pytest.fixture
-    def caller(self) -> Iterator[Caller]:
+    def caller(self, prompt: float, patience: float) -> Iterator[Caller]:
         threads = ThreadContainer("conformance")
-        yield Caller(threads.spawn_executor(32, "conformance"))
+        yield Caller(threads.spawn_executor(32, "conformance"), prompt, patience)
         threads.stop()
 
     @pytest.fixture

@@ -64,7 +64,7 @@ class FakeRegistry:
         known = -1
         while not ended.is_set():
             with self._changed:
-                while not ended.is_set() and (self._version == known or self._away):
+                while not ended.is_set() and self._version == known:
                     self._changed.wait()
                 known = self._version
             yield
