@@ -36,40 +36,6 @@ def adopted(platform: ProcessPlatform) -> Started:
     return Started(sandbox, sinks[sandbox.uid])
 
 
-def test_running_task_goes_on(platform: ProcessPlatform, tmp_path: Path) -> None:
-    """Its output is delivered from the first line, and its exit is seen by the next worker."""
-    go = tmp_path / "go"
-    KilledWorker(
-        tmp_path / "sandboxes",
-        tmp_path,
-        f"echo first; while [ ! -e {go} ]; do sleep 0.01; done; echo last; exit 6",
-    )
-    task = adopted(platform)
-    assert task.line() == "first"
-    assert task.sandbox.wait(0) is None
-    go.touch()
-    end = task.end()
-    assert (end.kind, end.code, end.stopped) == (ExitKind.EXITED, 6, False)
-    assert task.sink.of("stdout") == ["first", "last"]
-
-
-def test_task_that_ended_meanwhile_is_told(platform: ProcessPlatform, tmp_path: Path) -> None:
-    """While no worker was there: exit and output are kept."""
-    KilledWorker(tmp_path / "sandboxes", tmp_path, "echo $PPID; sleep 0.3; echo last; exit 6")
-    wait_for_condition(lambda: list((tmp_path / "sandboxes").glob("*/exit")), message="the exit record")
-    task = adopted(platform)
-    assert (task.end().code, task.sink.of("stdout")[1]) == (6, "last")
-
-
-def test_adopted_task_can_be_stopped(platform: ProcessPlatform, tmp_path: Path) -> None:
-    worker = KilledWorker(tmp_path / "sandboxes", tmp_path, "echo $$; sleep 600")
-    task = adopted(platform)
-    task.sandbox.stop(5)
-    end = task.end()
-    assert (end.signal, end.stopped) == (signal.SIGTERM, True)
-    assert not is_alive(int(worker.first_line))
-
-
 def test_supervisor_killed_while_no_worker_was_there(platform: ProcessPlatform, tmp_path: Path) -> None:
     """The end is unknown, and what the task left in a session of its own is found by its environment."""
     code = "setsid sleep 600 & echo $! $$; sleep 600"

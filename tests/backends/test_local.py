@@ -215,24 +215,10 @@ def test_system_exit(runtime: Runtime, given: object, code: int) -> None:
     assert run(runtime, sys.exit, given).end().code == code
 
 
-def test_other_python_is_refused(runtime: Runtime) -> None:
-    made = Entrypoint.from_callable(print, "ran").entry()
-    end = runtime.start(launch(Path("unused"), Entry(call=made.call, python="3.9"))).wait(10)
-    assert end is not None
-    assert end.kind is ExitKind.ENVIRONMENT
-    assert "3.9" in end.message
-
-
 def test_fifty_at_once(runtime: Runtime) -> None:
     tasks = [start(runtime, Path("unused"), shared.log, f"{i}") for i in range(50)]
     assert all(task.end().success for task in tasks)
     assert [task.sink.of("log") for task in tasks] == [[f"INFO lib: {i}"] for i in range(50)]
-
-
-def test_command_is_a_process_with_captured_output(runtime: Runtime, tmp_path: Path) -> None:
-    task = start(runtime, tmp_path, ("/bin/sh", "-c", "echo out; echo err >&2; exit 3"))
-    assert task.end().code == 3
-    assert (task.sink.of("stdout"), task.sink.of("stderr")) == (["out"], ["err"])
 
 
 def test_only_commands_want_a_directory(runtime: Runtime) -> None:

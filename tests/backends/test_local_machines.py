@@ -58,31 +58,12 @@ def test_same_slice_again_is_the_same() -> None:
     assert len(place.workers) == 1
 
 
-def test_delete_stops_and_is_idempotent() -> None:
-    place = Place()
-    machines = place.machines
-    machines.create(SliceRequest(slice_id="s1", pool="p", size=2))
-    machines.delete("s1")
-    machines.delete("s1")
-    machines.delete("unknown")
-    assert [worker.alive for worker in place.workers] == [False, False]
-    assert list(machines.list()) == []
-
-
 def test_slice_of_an_ended_worker_has_failed() -> None:
     place = Place()
     place.machines.create(SliceRequest(slice_id="s1", pool="p", size=2))
     place.workers[0].alive = False
     (found,) = place.machines.list()
     assert (found.state, found.message) == (SliceState.FAILED, "1 of its workers have ended")
-
-
-def test_slice_that_cannot_be_made_whole_leaves_no_worker() -> None:
-    place = Place(fail_at=1)
-    with pytest.raises(PlatformError, match="no more"):
-        place.machines.create(SliceRequest(slice_id="s1", pool="p", size=2))
-    assert [worker.alive for worker in place.workers] == [False]
-    assert list(place.machines.list()) == []
 
 
 def test_no_workers_without_a_controllers_process() -> None:

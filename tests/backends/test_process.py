@@ -1,8 +1,7 @@
-"""The process runtime with real processes: output, ends, stops, and what is left."""
+"""What the process runtime does beyond the kit, with real processes. The kit is run in tests/kit/test_process.py."""
 
 from __future__ import annotations
 
-import hashlib
 import os
 import signal
 import sys
@@ -47,28 +46,6 @@ def shell(code: str) -> tuple[str, ...]:
 
 
 # -- output
-
-
-def test_the_two_streams_stay_apart(runtime: Runtime, work: Path) -> None:
-    """Each line comes with the stream it was written to."""
-    task = start(runtime, work, shell("echo out; echo err >&2"))
-    assert task.end().success
-    assert (task.sink.of("stdout"), task.sink.of("stderr")) == (["out"], ["err"])
-
-
-def test_last_line_without_newline_is_delivered(runtime: Runtime, work: Path) -> None:
-    task = start(runtime, work, shell("printf 'a\\nb'"))
-    task.end()
-    assert task.sink.of("stdout") == ["a", "b"]
-
-
-def test_ten_megabytes_come_complete_and_in_order(runtime: Runtime, work: Path) -> None:
-    """All output is in the sink when `wait` returns."""
-    task = start(runtime, work, script("for i in range(200_000): print(f'{i:049d}')"))
-    task.end()
-    expected = hashlib.sha256("".join(f"{i:049d}\n" for i in range(200_000)).encode()).hexdigest()
-    got = hashlib.sha256("".join(f"{line}\n" for line in task.sink.of("stdout")).encode()).hexdigest()
-    assert got == expected
 
 
 def test_lines_are_stamped_when_they_are_read(runtime: Runtime, work: Path) -> None:
@@ -119,22 +96,6 @@ def test_invalid_utf8_is_replaced(runtime: Runtime, work: Path) -> None:
 # -- ends
 
 
-def test_exit_code(runtime: Runtime, work: Path) -> None:
-    end = start(runtime, work, shell("exit 7")).end()
-    assert (end.kind, end.code, end.signal, end.stopped) == (ExitKind.EXITED, 7, None, False)
-
-
-def test_signal_of_its_own(runtime: Runtime, work: Path) -> None:
-    end = start(runtime, work, shell("kill -SEGV $$")).end()
-    assert (end.kind, end.signal, end.code, end.stopped) == (ExitKind.SIGNALED, signal.SIGSEGV, None, False)
-
-
-def test_memory_peak(runtime: Runtime, work: Path) -> None:
-    """Of the largest process."""
-    end = start(runtime, work, script("x = bytearray(50 * 2**20); x[::4096] = b'1' * len(x[::4096])")).end()
-    assert 50 * 2**20 < (end.memory_peak or 0) < 200 * 2**20
-
-
 def test_missing_command_is_the_users_failure(runtime: Runtime, work: Path) -> None:
     """As in a shell: code 127, and the sentence is both in the exit and in the output."""
     task = start(runtime, work, ("no-such-program", "x"))
@@ -142,11 +103,6 @@ def test_missing_command_is_the_users_failure(runtime: Runtime, work: Path) -> N
     assert (end.kind, end.code) == (ExitKind.EXITED, 127)
     assert end.message == "cannot run no-such-program: No such file or directory"
     assert task.sink.of("stderr") == [f"iris: {end.message}"]
-
-
-def test_same_exit_on_every_wait(runtime: Runtime, work: Path) -> None:
-    task = start(runtime, work, shell("exit 3"))
-    assert task.end() is task.end()
 
 
 def test_callable(runtime: Runtime, work: Path) -> None:
@@ -177,12 +133,6 @@ def test_callable_that_raises(runtime: Runtime, work: Path) -> None:
     lines = task.sink.of("stderr")
     assert (lines[0], lines[-2:]) == ("Traceback (most recent call last):", ["ValueError: boom", "a note"])
     assert not [line for line in lines if "_runner.py" in line]
-
-
-def test_callable_that_exits(runtime: Runtime, work: Path) -> None:
-    """SystemExit is what it is in a program."""
-    end = start(runtime, work, sys.exit, 4).end()
-    assert (end.kind, end.code) == (ExitKind.EXITED, 4)
 
 
 def test_callable_of_another_python_is_refused(runtime: Runtime, work: Path) -> None:
@@ -262,18 +212,6 @@ def test_secrets_are_not_in_the_supervisors_argv_or_environment(runtime: Runtime
 # -- stops
 
 
-def test_stop_asks_first(runtime: Runtime, work: Path) -> None:
-    """SIGTERM, and the task's own answer to it counts."""
-    task = start(
-        runtime, work, shell("trap 'echo bye; exit 5' TERM; echo ready; while :; do sleep 0.01; done")
-    )
-    task.line()
-    task.sandbox.stop(20)
-    end = task.end()
-    assert (end.kind, end.code, end.stopped) == (ExitKind.EXITED, 5, True)
-    assert task.sink.of("stdout") == ["ready", "bye"]
-
-
 def test_stop_kills_after_the_grace(runtime: Runtime, work: Path) -> None:
     task = start(runtime, work, shell("trap '' TERM; echo ready; while :; do sleep 0.01; done"))
     task.line()
@@ -282,29 +220,6 @@ def test_stop_kills_after_the_grace(runtime: Runtime, work: Path) -> None:
     end = task.end()
     assert (end.kind, end.signal, end.stopped) == (ExitKind.SIGNALED, signal.SIGKILL, True)
     assert 0.3 <= time.monotonic() - before < 5
-
-
-def test_shorter_grace_shortens(runtime: Runtime, work: Path) -> None:
-    task = start(runtime, work, shell("trap '' TERM; echo ready; while :; do sleep 0.01; done"))
-    task.line()
-    task.sandbox.stop(600)
-    task.sandbox.stop(0.1)
-    assert task.end(10).signal == signal.SIGKILL
-
-
-def test_stop_right_after_the_start(runtime: Runtime, work: Path) -> None:
-    """An order that comes before the supervisor runs is not lost."""
-    task = start(runtime, work, ("sleep", "60"))
-    task.sandbox.stop(5)
-    assert task.end().stopped
-
-
-def test_stop_after_the_end_changes_nothing(runtime: Runtime, work: Path) -> None:
-    """An exit of its own is not taken for a stop."""
-    task = start(runtime, work, shell("exit 3"))
-    task.end()
-    task.sandbox.stop(0)
-    assert (task.end().code, task.end().stopped) == (3, False)
 
 
 def test_stop_reaches_a_stopped_process(runtime: Runtime, work: Path) -> None:
@@ -317,30 +232,6 @@ def test_stop_reaches_a_stopped_process(runtime: Runtime, work: Path) -> None:
 
 
 # -- what is left
-
-
-def test_group_dies_with_the_task(runtime: Runtime, work: Path) -> None:
-    """A child in the background does not outlive its parent, nor keep it open through the pipe."""
-    task = start(runtime, work, shell("sleep 600 & echo $!; exit 0"))
-    assert task.end().success
-    assert not is_alive(int(task.line()))
-
-
-def test_grandchild_in_a_session_of_its_own_dies(runtime: Runtime, work: Path) -> None:
-    """It left the group, was orphaned, and holds the pipe: it is found as a descendant."""
-    code = "setsid sh -c 'trap \"\" TERM HUP; echo $$; setsid sleep 600 & sleep 600' & sleep 0.3; exit 0"
-    task = start(runtime, work, shell(code))
-    assert task.end().success
-    assert not is_alive(int(task.line()))
-
-
-def test_stop_leaves_nothing(runtime: Runtime, work: Path) -> None:
-    code = "(setsid sh -c 'echo $$; sleep 600') & sh -c 'echo $$; sleep 600'"
-    task = start(runtime, work, shell(code))
-    pids = [int(task.line(index=0)), int(task.line(index=1))]
-    task.sandbox.stop(0.1)
-    task.end()
-    assert [pid for pid in pids if is_alive(pid)] == []
 
 
 def test_kill_of_the_task_is_seen_as_not_ordered(runtime: Runtime, work: Path) -> None:
@@ -379,13 +270,6 @@ def test_same_attempt_twice_is_refused(runtime: Runtime, work: Path) -> None:
     with pytest.raises(PlatformError, match="started before"):
         runtime.start(made)
     assert first.wait(10) is not None
-
-
-def test_fifty_at_once(runtime: Runtime, work: Path) -> None:
-    """Each with its own output and exit."""
-    tasks = [start(runtime, work, shell(f"echo {i}; exit {i}")) for i in range(50)]
-    assert [task.end(50).code for task in tasks] == list(range(50))
-    assert [task.sink.of("stdout") for task in tasks] == [[str(i)] for i in range(50)]
 
 
 def test_stats_cover_all_processes(runtime: Runtime, work: Path) -> None:
