@@ -14,7 +14,7 @@ from typing import Final
 
 import iris_api
 from iris_api.errors import PlatformError
-from iris_api.platform import ExitKind, Launch, LogSink, Runtime
+from iris_api.platform import ExitKind, Launch, LogSink, Runtime, Sandbox
 from iris_api.supervised.folder import Folder, Program
 from iris_api.supervised.processes import MARK, kill_strays
 from iris_api.supervised.sandbox import SupervisedSandbox
@@ -51,7 +51,7 @@ class SupervisedRuntime(Runtime):
         self._closed = False
         self._lifeline, self._held = os.pipe() if self._bound else (-1, -1)
 
-    def start(self, launch: Launch) -> SupervisedSandbox:
+    def start(self, launch: Launch) -> Sandbox:
         folder = Folder(self._root / launch.uid)
         try:
             self._prepare(folder, launch)

@@ -1,4 +1,4 @@
-"""What the process runtime does beyond the kit, with real processes. The kit is run in tests/kit/test_process.py."""
+"""What the process runtime does beyond the kit, which is run in tests/kit/test_process.py."""
 
 from __future__ import annotations
 

@@ -231,6 +231,42 @@ class ListsMachineByMachine(FakeMachines):
         return [one for one in super().list() for _ in range(max(1, self.cloud.machines()))]
 
 
+class ListsThePool(FakeMachines):
+    """Of several pools it lists one."""
+
+    def list(self) -> Sequence[Slice]:
+        return [one for one in super().list() if one.pool == "cpu"]
+
+
+class MissesTheSecondDelete(FakeMachines):
+    """What is gone already cannot go."""
+
+    def __init__(self, cloud: FakeCloud, cluster: str = "default") -> None:
+        super().__init__(cloud, cluster)
+        self._gone: set[str] = set()
+
+    def delete(self, slice_id: str) -> None:
+        if slice_id in self._gone:
+            raise PlatformError(f"{slice_id} is being deleted")
+        self._gone.add(slice_id)
+        super().delete(slice_id)
+
+
+class MixesUpThreads(FakeMachines):
+    """The id of a delete is kept where the next thread finds it."""
+
+    def delete(self, slice_id: str) -> None:
+        self._deleting = slice_id
+        time.sleep(0.02)  # a call takes its time
+        super().delete(self._deleting)
+
+
+class HasATemplateOfAnyKind(FakeMachines):
+    """A pool's table cannot be structured into it."""
+
+    template = dict
+
+
 BUGS: Final[dict[type[FakeMachines], str]] = {
     ForgetsOnRestart: "list_after_its_maker_died",
     SeesOtherClusters: "list_shows_no_other_cluster",
@@ -251,5 +287,9 @@ BUGS: Final[dict[type[FakeMachines], str]] = {
     CutsLongIds: "ids_are_kept_unchanged",
     RemembersTheList: "two_instances_agree",
     NotForThreads: "same_id_from_several_threads",
+    ListsThePool: "list_shows_every_slice",
+    MissesTheSecondDelete: "delete_twice",
+    MixesUpThreads: "other_ids_from_several_threads",
+    HasATemplateOfAnyKind: "template_is_an_attrs_class",
     ListsMachineByMachine: "slice_of_several_is_one",
 }

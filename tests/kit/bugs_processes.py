@@ -3,54 +3,39 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import IO, ClassVar, Final
+from typing import IO, Any, Final
 
 import pytest
 from attrs import evolve, frozen
 
-from iris_api.jobs import python_version
-from iris_api.platform import Exit, ExitKind, Launch, LogSink, Runtime, Sandbox
+from iris_api.jobs import Entrypoint, python_version
+from iris_api.platform import Exit, ExitKind, Launch, LogSink, Sandbox
 from iris_api.supervised.folder import Folder
-from iris_api.supervised.runtime import SupervisedRuntime
 from iris_api.supervised.sandbox import SupervisedSandbox
-from iris_api.testing import RuntimeConformance
-from iris_api.threads import get_thread_registry
+from tests.kit.able import AbleKit, AbleRuntime, AbleSandbox
 
-__all__ = ["BUGS", "ProcessKit"]
-
-
-class Healthy(SupervisedRuntime):
-    """Nothing is broken. It is made as the process platform makes one."""
-
-    def __init__(self, directory: Path) -> None:
-        super().__init__(directory, get_thread_registry().container)
+__all__ = ["BUGS", "BuggyProcessKit", "Healthy"]
 
 
-class ProcessKit(RuntimeConformance):
-    """On directories of the test's own."""
-
-    runtime_class: type[Healthy] = Healthy
-    not_promised: ClassVar = dict.fromkeys(("mounts", "memory_limit", "exec"), "a process has none")
+class BuggyProcessKit(AbleKit):
+    """Less patient, so that what never comes is found soon."""
 
     @pytest.fixture
     def patience(self) -> float:
-        return 5.0
+        return 2.0
 
-    @pytest.fixture
-    def make_runtime(self, tmp_path: Path) -> Iterator[Callable[[], Runtime]]:
-        made: list[Healthy] = []
 
-        def make() -> Runtime:
-            made.append(self.runtime_class(tmp_path / "sandboxes"))
-            return made[-1]
+class Healthy(AbleRuntime):
+    """Nothing is broken."""
 
-        yield make
-        for runtime in made:
-            runtime.close()
+
+# What an earlier worker has left
 
 
 class AdoptsNothing(Healthy):
@@ -61,11 +46,14 @@ class AdoptsNothing(Healthy):
 
 
 @frozen
-class FromNowOn:
+class Without:
+    """A sink that drops some lines."""
+
     sink: LogSink
+    dropped: Callable[[str, str], bool]
 
     def write(self, source: str, data: str, timestamp_us: int) -> None:
-        if data != "first":
+        if not self.dropped(source, data):
             self.sink.write(source, data, timestamp_us)
 
 
@@ -73,14 +61,14 @@ class AdoptsFromNowOn(Healthy):
     """What was printed before is lost."""
 
     def adopt(self, sink_for: Callable[[str], LogSink]) -> Sequence[SupervisedSandbox]:
-        return super().adopt(lambda uid: FromNowOn(sink_for(uid)))
+        return super().adopt(lambda uid: Without(sink_for(uid), lambda _, text: text == "first"))
 
 
 class EndsWithItsWorker(Healthy):
     """Nothing of it survives the process."""
 
-    def __init__(self, directory: Path) -> None:
-        SupervisedRuntime.__init__(self, None, get_thread_registry().container)
+    def __init__(self, directory: Path | None) -> None:
+        super().__init__(None)
 
 
 class NeverForgets(Healthy):
@@ -88,6 +76,17 @@ class NeverForgets(Healthy):
 
     def forget(self, uid: str) -> None:
         return
+
+
+class WantsADirectory(Healthy):
+    """It cannot adopt where there was never anything."""
+
+    def adopt(self, sink_for: Callable[[str], LogSink]) -> Sequence[SupervisedSandbox]:
+        list(self._root.iterdir())
+        return super().adopt(sink_for)
+
+
+# What reaches the task
 
 
 class SwallowsEnvironment(Healthy):
@@ -105,6 +104,10 @@ class SwallowsPorts(Healthy):
         return {name: value for name, value in found.items() if not name.startswith("IRIS_PORT_")}
 
 
+class SwallowsPortsOfCalls(SwallowsPorts):
+    """They are told in the same way."""
+
+
 class TellsTheToken(Healthy):
     """It is in the environment, for all to see."""
 
@@ -116,7 +119,7 @@ class TellsTheToken(Healthy):
 class JoinsArguments(Healthy):
     """It gives them to a shell as one text."""
 
-    def start(self, launch: Launch) -> SupervisedSandbox:
+    def start(self, launch: Launch) -> Sandbox:
         argv = ("/bin/sh", "-c", " ".join(launch.entry.argv))
         return super().start(evolve(launch, entry=evolve(launch.entry, argv=argv)))
 
@@ -124,27 +127,147 @@ class JoinsArguments(Healthy):
 class RunsElsewhere(Healthy):
     """The workdir is not where the task runs."""
 
-    def start(self, launch: Launch) -> SupervisedSandbox:
+    def start(self, launch: Launch) -> Sandbox:
         return super().start(evolve(launch, workdir=Path("/")))
+
+
+class MountsAllForWriting(Healthy):
+    """Read-only is not looked at."""
+
+    def start(self, launch: Launch) -> Sandbox:
+        mounts = tuple(evolve(mount, read_only=False) for mount in launch.mounts)
+        return super().start(evolve(launch, mounts=mounts))
 
 
 class RunsAnyPickle(Healthy):
     """It does not look at what has made it."""
 
-    def start(self, launch: Launch) -> SupervisedSandbox:
+    def start(self, launch: Launch) -> Sandbox:
         return super().start(evolve(launch, entry=evolve(launch.entry, python=python_version())))
+
+
+class RunsSomethingElse(Healthy):
+    """Every call is another one."""
+
+    def start(self, launch: Launch) -> Sandbox:
+        def call() -> None:
+            raise RuntimeError("[]")
+
+        return super().start(evolve(launch, entry=Entrypoint.from_callable(call).entry()))
+
+
+# What is told of it
+
+
+class Swallows(Healthy):
+    """Some lines do not arrive."""
+
+    def start(self, launch: Launch) -> Sandbox:
+        is_call = bool(launch.entry.call)
+        sink = Without(launch.output, lambda source, text: self.dropped(is_call, source, text))
+        return super().start(evolve(launch, output=sink))
+
+    def dropped(self, is_call: bool, source: str, text: str) -> bool:
+        return False
+
+
+class SwallowsPrints(Swallows):
+    """Only commands have output."""
+
+    def dropped(self, is_call: bool, source: str, text: str) -> bool:
+        return is_call and source == "stdout"
+
+
+class SwallowsWhatIsNoText(Swallows):
+    """A line that cannot be decoded is left out."""
+
+    def dropped(self, is_call: bool, source: str, text: str) -> bool:
+        return "\ufffd" in text
+
+
+class Changed(AbleSandbox):
+    """`change` has the last word about its exit."""
+
+    change: Callable[[Exit], Exit]
+
+    def wait(self, timeout: float | None = None) -> Exit | None:
+        end = super().wait(timeout)
+        return None if end is None else self.change(end)
+
+
+class ChangesExits(Swallows):
+    """How a task ended is told wrongly."""
+
+    def start(self, launch: Launch) -> Sandbox:
+        made = super().start(launch)
+        assert isinstance(made, AbleSandbox)
+        changed = Changed(made.inner, launch, self._watchers)
+        changed.change = self.change
+        return changed
+
+    def change(self, end: Exit) -> Exit:
+        return end
+
+
+class SaysNothingOfThePeak(ChangesExits):
+    """It was not measured."""
+
+    def change(self, end: Exit) -> Exit:
+        return evolve(end, memory_peak=None)
+
+
+class MissesWithoutAWord(ChangesExits):
+    """A command that there is not has just failed."""
+
+    def change(self, end: Exit) -> Exit:
+        return evolve(end, message="")
+
+    def dropped(self, is_call: bool, source: str, text: str) -> bool:
+        return source == "stderr"
+
+
+class ReturnsAreCodes(ChangesExits):
+    """What a call returns is taken for its exit code."""
+
+    def change(self, end: Exit) -> Exit:
+        return evolve(end, code=7)
+
+
+class RaisesAreCodes(ChangesExits):
+    """An exception is an exit with 1."""
+
+    def change(self, end: Exit) -> Exit:
+        return evolve(end, kind=ExitKind.EXITED) if end.kind is ExitKind.RAISED else end
+
+
+class ExitsAreRaised(ChangesExits):
+    """SystemExit is an exception as any other."""
+
+    def change(self, end: Exit) -> Exit:
+        return evolve(end, kind=ExitKind.RAISED) if end.code else end
+
+
+class ExecTellsNoCode(Healthy):
+    """A command inside has always succeeded."""
+
+    def start(self, launch: Launch) -> Sandbox:
+        made = super().start(launch)
+        run = made.exec
+        made.exec = lambda argv: (0, run(argv)[1])  # type: ignore[method-assign]
+        return made
+
+
+# What is left
 
 
 class _Process(Sandbox):
     """The main process is all that it knows of."""
 
-    def __init__(self, launch: Launch) -> None:
+    def __init__(self, launch: Launch, group: bool) -> None:
         env = {**os.environ, **launch.env, **launch.info.to_env()}
-        pipe = subprocess.PIPE
-        self.uid, self._sink, self._stopped = launch.uid, launch.output, False
-        self._process = subprocess.Popen(
-            launch.entry.argv, cwd=launch.workdir, env=env, stdout=pipe, stderr=pipe, text=True
-        )
+        to: Any = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "env": env}
+        self.uid, self._sink, self._stopped, self._group = launch.uid, launch.output, False, group
+        self._process = subprocess.Popen(launch.entry.argv, cwd=launch.workdir, start_new_session=True, **to)
         streams = (("stdout", self._process.stdout), ("stderr", self._process.stderr))
         self._readers = [threading.Thread(target=self._read, args=one, daemon=True) for one in streams]
         for reader in self._readers:
@@ -160,6 +283,9 @@ class _Process(Sandbox):
             code = self._process.wait(timeout)
         except subprocess.TimeoutExpired:
             return None
+        if self._group:
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
         for reader in self._readers:
             reader.join(0.1)
         return Exit(kind=ExitKind.EXITED, code=code, stopped=self._stopped)
@@ -172,14 +298,21 @@ class _Process(Sandbox):
 class KnowsOneProcess(Healthy):
     """As a first draft is: what a task has started goes on without it."""
 
-    def start(self, launch: Launch) -> Sandbox:  # type: ignore[override]
-        return _Process(launch)
+    def start(self, launch: Launch) -> Sandbox:
+        return _Process(launch, group=False)
+
+
+class KnowsOneGroup(Healthy):
+    """As a second draft is: what has left the group goes on."""
+
+    def start(self, launch: Launch) -> Sandbox:
+        return _Process(launch, group=True)
 
 
 class LeavesAProcess(Healthy):
     """One that it has started itself, beside the task."""
 
-    def start(self, launch: Launch) -> SupervisedSandbox:
+    def start(self, launch: Launch) -> Sandbox:
         sandbox = super().start(launch)
         with_mark = {**os.environ, **launch.info.to_env()}
         beside = subprocess.Popen(["sleep", "60"], env=with_mark)
@@ -187,17 +320,41 @@ class LeavesAProcess(Healthy):
         return sandbox
 
 
+class AsksCallsOnly(Healthy):
+    """It has no other way to end a call than to ask."""
+
+    def start(self, launch: Launch) -> Sandbox:
+        made = super().start(launch)
+        if launch.entry.call:
+            made.stop = lambda grace: None  # type: ignore[method-assign]
+        return made
+
+
 BUGS: Final[dict[type[Healthy], str]] = {
     AdoptsNothing: "adopt_finds_what_runs",
     AdoptsFromNowOn: "adopt_finds_what_has_ended",
     EndsWithItsWorker: "adopted_can_be_stopped",
     NeverForgets: "adopt_leaves_out_what_is_forgotten",
+    WantsADirectory: "adopt_where_nothing_was_left",
     SwallowsEnvironment: "environment_reaches_the_task",
     SwallowsPorts: "identity_reaches_the_task",
+    SwallowsPortsOfCalls: "call_knows_who_it_is",
     TellsTheToken: "token_is_in_a_file",
     JoinsArguments: "argv_reaches_the_task",
     RunsElsewhere: "workdir_is_where_the_task_runs",
+    MountsAllForWriting: "mounts_reach_the_task",
     RunsAnyPickle: "call_of_another_python",
+    RunsSomethingElse: "call_runs_with_its_arguments",
+    SwallowsPrints: "prints_of_a_call",
+    SwallowsWhatIsNoText: "output_that_is_not_utf8",
+    SaysNothingOfThePeak: "memory_peak",
+    MissesWithoutAWord: "missing_program",
+    ReturnsAreCodes: "call_that_returns",
+    RaisesAreCodes: "call_that_raises",
+    ExitsAreRaised: "call_that_exits",
+    ExecTellsNoCode: "exec",
     KnowsOneProcess: "children_end_with_the_task",
+    KnowsOneGroup: "sessions_end_with_the_task",
     LeavesAProcess: "no_process_is_left",
+    AsksCallsOnly: "stop_ends_a_call",
 }

@@ -14,7 +14,7 @@ import pytest
 from attrs import evolve, frozen
 
 from iris_api.errors import PlatformError
-from iris_api.platform import Exit, ExitKind, Launch, LogSink
+from iris_api.platform import Exit, ExitKind, Launch, LogSink, Stats
 from iris_api.testing import FakeRuntime, FakeSandbox, Program
 from tests.kit.fakes import FakeRuntimeKit
 
@@ -223,6 +223,55 @@ class LosesAnEarlyStop(FakeRuntime):
         return _Deaf(launch, self.program(launch), time.monotonic)
 
 
+class _Guessing(FakeSandbox):
+    def wait(self, timeout: float | None = None) -> Exit | None:
+        return super().wait(timeout) or Exit(kind=ExitKind.UNKNOWN)
+
+
+class GuessesAnEnd(FakeRuntime):
+    """Who waits for a time is told something."""
+
+    def sandbox(self, launch: Launch) -> FakeSandbox:
+        return _Guessing(launch, self.program(launch), time.monotonic)
+
+
+class _Stubborn(FakeSandbox):
+    def stop(self, grace: float) -> None:
+        if not self.stopping:
+            super().stop(grace)
+
+
+class KeepsTheFirstGrace(FakeRuntime):
+    """A second stop is not heard."""
+
+    def sandbox(self, launch: Launch) -> FakeSandbox:
+        return _Stubborn(launch, self.program(launch), time.monotonic)
+
+
+class _Unmeasured(FakeSandbox):
+    def stats(self) -> Stats | None:
+        return None
+
+
+class MeasuresNothing(FakeRuntime):
+    """What a task uses it does not know."""
+
+    def sandbox(self, launch: Launch) -> FakeSandbox:
+        return _Unmeasured(launch, self.program(launch), time.monotonic)
+
+
+class _Remembered(FakeSandbox):
+    def stats(self) -> Stats | None:
+        return super().stats() or Stats(1, 0.0, 1)
+
+
+class MeasuresWhatIsGone(FakeRuntime):
+    """What a task has used, it uses for ever."""
+
+    def sandbox(self, launch: Launch) -> FakeSandbox:
+        return _Remembered(launch, self.program(launch), time.monotonic)
+
+
 class OutOfMemoryIsAKill(FakeRuntime):
     """Who killed it is not asked."""
 
@@ -329,6 +378,10 @@ BUGS: Final[dict[type[FakeRuntime], str]] = {
     StopWaits: "stop_returns_at_once",
     StopIsBlamed: "stop_after_the_end_changes_nothing",
     LosesAnEarlyStop: "stop_right_after_the_start",
+    GuessesAnEnd: "wait_expires",
+    KeepsTheFirstGrace: "shorter_grace_shortens",
+    MeasuresNothing: "stats",
+    MeasuresWhatIsGone: "stats_after_the_end",
     OutOfMemoryIsAKill: "out_of_memory",
     EndsAllForOne: "memory_limit_ends_only_the_guilty",
     OneAtATime: "fifty_at_once",

@@ -129,15 +129,20 @@ class Attempts:
 
     def clean(self) -> None:
         """End all that there is still, by whatever means."""
-        for runtime, sandbox in self._started:
-            with contextlib.suppress(Exception):
-                sandbox.stop(0.0)
-                sandbox.wait(self._timeout)
-                runtime.forget(sandbox.uid)
+        self._stop_all()
         for uid in self._uids:
             for pid in self.processes_of(uid):
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
+        self._stop_all()
+
+    def _stop_all(self) -> None:
+        """Through the runtimes, which may be broken."""
+        for runtime, sandbox in self._started:
+            with contextlib.suppress(Exception):
+                sandbox.stop(0.0)
+                if sandbox.wait(self._timeout) is not None:
+                    runtime.forget(sandbox.uid)
 
     def _entry(self, what: What, *args: Any) -> Entry:
         if isinstance(what, Program):
