@@ -10,7 +10,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 PACKAGES := iris iris_api iris_actor iris_controller iris_worker iris_backends
 # What else is Python here; a folder without any is passed over, as mypy takes an empty one for a mistake.
-CODE := $(PACKAGES) $(foreach d,tests tools benchmarks examples,$(if $(shell find $(d) -name '*.py' 2>/dev/null),$(d)))
+CODE := $(PACKAGES) $(foreach d,tests tools benchmarks examples plugins,$(if $(shell find $(d) -name '*.py' 2>/dev/null),$(d)))
 
 export PYTHON
 

@@ -1,0 +1,1 @@
+"""Plugins for Iris: the transport `mem` and the resolver `file`."""
