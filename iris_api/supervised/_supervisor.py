@@ -75,8 +75,9 @@ class Task:
             os.chdir(launch.cwd)
             kind, what = launch.fault, launch.argv[0]
             os.execvpe(launch.argv[0], launch.argv, launch.env)  # noqa: S606  that is the task
-        except OSError as error:
-            message = b"cannot run %s: %s" % (what, (error.strerror or "it cannot be started").encode())
+        except (OSError, ValueError) as error:  # ValueError: an empty name
+            why = getattr(error, "strerror", None) or "it cannot be started"
+            message = b"cannot run %s: %s" % (what or b"''", why.encode())
             files.write_surely(f"{self._folder}/{files.NOTE}", kind + b"\n" + message)
             os.write(2, b"iris: " + message + b"\n")
 

@@ -42,13 +42,15 @@ class RuntimeEnds(RuntimeBase):
         assert (end.kind, end.signal, end.code, end.stopped) == (ExitKind.SIGNALED, number, None, False)
 
     @needs("commands")
-    def test_missing_program(self, start: Start) -> None:
-        """A command that there is not fails, and the exit or the output names it."""
-        task = start(("no-such-program", "x"))
+    @pytest.mark.parametrize("name", ["no-such-program", "/", ""])
+    def test_missing_program(self, start: Start, name: str) -> None:
+        """What is no program fails, and the exit or the output says so and names it."""
+        task = start((name, "x"))
         end = task.end()
         assert not end.success
-        told = " ".join([end.message, *(text for _, text in task.output.entries)])
-        assert "no-such-program" in told
+        told = " ".join([end.message, *(text for _, text in task.output.entries)]).strip()
+        assert told
+        assert name in told
 
     def test_wait_expires(self, start: Start) -> None:
         """`wait` returns None when its time is over and the task goes on."""
