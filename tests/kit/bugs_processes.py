@@ -18,6 +18,7 @@ from iris_api.jobs import Entrypoint, python_version
 from iris_api.platform import Exit, ExitKind, Launch, LogSink, Sandbox
 from iris_api.supervised.folder import Folder
 from iris_api.supervised.sandbox import SupervisedSandbox
+from iris_api.testing.conformance._tasks import marked_processes
 from tests.kit.able import AbleKit, AbleRuntime, AbleSandbox
 
 __all__ = ["BUGS", "BuggyProcessKit", "Healthy"]
@@ -137,6 +138,15 @@ class MountsAllForWriting(Healthy):
     def start(self, launch: Launch) -> Sandbox:
         mounts = tuple(evolve(mount, read_only=False) for mount in launch.mounts)
         return super().start(evolve(launch, mounts=mounts))
+
+
+class HasOneIdentity(Healthy):
+    """The first call tells all others who they are."""
+
+    def _environment(self, folder: Folder, launch: Launch) -> Mapping[str, str]:
+        found = super()._environment(folder, launch)
+        first: Mapping[str, str] = self.__dict__.setdefault("first", found)
+        return {**found, **{name: value for name, value in first.items() if name.startswith("IRIS_TASK")}}
 
 
 class RunsAnyPickle(Healthy):
@@ -320,6 +330,21 @@ class LeavesAProcess(Healthy):
         return sandbox
 
 
+class _KillsCalls(AbleSandbox):
+    def stop(self, grace: float) -> None:
+        for pid in marked_processes(self.uid):
+            os.kill(pid, signal.SIGKILL)
+
+
+class KillsCalls(Healthy):
+    """It does not ask them."""
+
+    def start(self, launch: Launch) -> Sandbox:
+        made = super().start(launch)
+        assert isinstance(made, AbleSandbox)
+        return _KillsCalls(made.inner, launch, self._watchers)
+
+
 class AsksCallsOnly(Healthy):
     """It has no other way to end a call than to ask."""
 
@@ -343,6 +368,7 @@ BUGS: Final[dict[type[Healthy], str]] = {
     JoinsArguments: "argv_reaches_the_task",
     RunsElsewhere: "workdir_is_where_the_task_runs",
     MountsAllForWriting: "mounts_reach_the_task",
+    HasOneIdentity: "calls_at_once_are_apart",
     RunsAnyPickle: "call_of_another_python",
     RunsSomethingElse: "call_runs_with_its_arguments",
     SwallowsPrints: "prints_of_a_call",
@@ -356,5 +382,6 @@ BUGS: Final[dict[type[Healthy], str]] = {
     KnowsOneProcess: "children_end_with_the_task",
     KnowsOneGroup: "sessions_end_with_the_task",
     LeavesAProcess: "no_process_is_left",
+    KillsCalls: "stop_asks_a_call",
     AsksCallsOnly: "stop_ends_a_call",
 }

@@ -113,6 +113,24 @@ class RuntimeLaunch(RuntimeBase):
         assert _told(task) == [task.uid, "kit:1", {"actor": 12345}, "1"]
 
     @needs("calls")
+    def test_calls_at_once_are_apart(self, start: Start) -> None:
+        """Of ten calls that run at the same time each has its own arguments and its own identity."""
+
+        def call(number: int) -> None:
+            import json
+            import time
+
+            from iris_api.job_info import get_job_info
+
+            time.sleep(0.1)
+            info = get_job_info()
+            assert info is not None
+            raise RuntimeError(json.dumps([number, info.attempt_uid, info.task_index]))
+
+        tasks = [start(call, number, info={"task_index": number, "num_tasks": 10}) for number in range(10)]
+        assert [_told(task) for task in tasks] == [[n, task.uid, n] for n, task in enumerate(tasks)]
+
+    @needs("calls")
     def test_call_that_returns(self, start: Start) -> None:
         """Its exit is EXITED with code 0, whatever it returns."""
         end = start(int, "7").end()

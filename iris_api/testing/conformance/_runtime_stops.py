@@ -6,13 +6,15 @@ import time
 
 import pytest
 
-from iris_api.platform import ExitKind
+from iris_api.jobs import Entrypoint
+from iris_api.platform import ExitKind, Runtime
 from iris_api.testing.conformance._calls import within
 from iris_api.testing.conformance._runtime_base import RuntimeBase, Start
 from iris_api.testing.conformance._runtime_launch import Shell
 from iris_api.testing.conformance._tasks import ProcessesOf, Task
 from iris_api.testing.conformance.base import needs
 from iris_api.testing.programs import GOODBYE, Program
+from iris_api.testing.waiting import wait_for_condition
 
 __all__ = ["RuntimeStops"]
 
@@ -79,6 +81,34 @@ class RuntimeStops(RuntimeBase):
         task.sandbox.stop(1)
         assert task.end() == end
         assert (end.code, end.stopped) == (3, False)
+
+    @needs("calls")
+    def test_stop_asks_a_call(self, runtime: Runtime, start: Start, patience: float) -> None:
+        """A call is asked by `stop_event` where it runs as a thread, else by SIGTERM; its exit is its own."""
+
+        def call() -> None:
+            import signal
+            import sys
+            import time
+            from pathlib import Path
+
+            from iris_api.job_info import stop_event
+
+            event = stop_event()
+            if event is not None:
+                event.wait(600)
+                sys.exit(5)
+            signal.signal(signal.SIGTERM, lambda *_: sys.exit(5))
+            Path("ready").touch()
+            time.sleep(600)
+
+        entry = Entrypoint.from_callable(call).entry()
+        task = start(entry)
+        if runtime.wants_workdir(entry):  # else it is a thread, which cannot be asked too early
+            wait_for_condition((task.workdir / "ready").exists, patience, message="the call to be ready")
+        task.sandbox.stop(patience)
+        end = task.end()
+        assert (end.kind, end.code, end.stopped) == (ExitKind.EXITED, 5, True)
 
     @needs("kill_calls")
     def test_stop_ends_a_call(self, start: Start) -> None:
