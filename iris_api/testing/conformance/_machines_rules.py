@@ -112,7 +112,7 @@ class MachinesBase(Conformance):
         assert exists is None or exists(request.slice_id)
 
     def test_create_twice(self, machines: Machines, template: Any) -> None:
-        """The same id again is the same slice, and no second one."""
+        """`create` with the same id again gives the same slice, and makes no second one."""
         request = request_of(template)
         first, second = machines.create(request), machines.create(request)
         assert (second.slice_id, second.pool) == (first.slice_id, first.pool)
@@ -163,7 +163,7 @@ class MachinesBase(Conformance):
             wait_for_condition(lambda: not exists(request.slice_id), patience, message=what)
 
     def test_delete_takes_one_slice(self, machines: Machines, template: Any) -> None:
-        """The other slices stay as they are."""
+        """`delete` takes one slice; the others stay as they are."""
         first, second = (machines.create(request_of(template)) for _ in range(2))
         machines.delete(first.slice_id)
         found = seen(machines, second.slice_id)
@@ -171,11 +171,11 @@ class MachinesBase(Conformance):
         assert found.state in ALIVE
 
     def test_delete_unknown(self, machines: Machines) -> None:
-        """An id that there is not is fine."""
+        """`delete` of an id that there is not is fine."""
         machines.delete(new_id("unknown"))
 
     def test_delete_twice(self, machines: Machines, template: Any) -> None:
-        """A second time is fine, also while the first is under way."""
+        """A second `delete` of a slice is fine, also while the first is under way."""
         made = machines.create(request_of(template))
         machines.delete(made.slice_id)
         machines.delete(made.slice_id)

@@ -44,7 +44,8 @@ class MachinesSharing(MachinesBase):
     def test_create_again_after_its_maker_died(
         self, make_machines: MakeMachines, cluster: str, template: Any
     ) -> None:
-        """Who does not know whether a create has arrived calls it again, and there is one slice."""
+        """When the maker was killed, and nobody knows whether its `create` has arrived, the next process
+        calls it again, and there is one slice."""
         request = request_of(template)
         run_and_kill(lambda: make_machines(cluster).create(request), _KILLED)
         machines = make_machines(cluster)

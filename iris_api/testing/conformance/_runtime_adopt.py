@@ -19,7 +19,7 @@ class RuntimeAdopt(RuntimeBase):
     """The earlier worker is a process of its own, killed with SIGKILL while its task runs."""
 
     def test_adopt_where_nothing_was_left(self, make_runtime: MakeRuntime) -> None:
-        """Then there is nothing to adopt, and that is no error."""
+        """Where nothing was left `adopt` finds nothing, and that is no error."""
         assert list(make_runtime().adopt(lambda uid: KeptOutput())) == []
 
     @needs("adopt")
@@ -56,7 +56,7 @@ class RuntimeAdopt(RuntimeBase):
     def test_adopted_can_be_stopped(
         self, make_runtime: MakeRuntime, attempts: Attempts, patience: float
     ) -> None:
-        """As what this process has started."""
+        """What was adopted is stopped as what this process has started."""
         launch = attempts.launch(Program(lines=_FIRST, stays=True))
         _leave(make_runtime, attempts, launch, patience)
         task = _adopt(make_runtime(), attempts, launch)

@@ -80,7 +80,7 @@ class RuntimeBase(Conformance):
 
     @pytest.fixture(autouse=True)
     def own_temporary_files(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        (tmp_path / "tmp").mkdir()
+        (tmp_path / "tmp").mkdir(exist_ok=True)
         monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
         monkeypatch.setattr(tempfile, "tempdir", None)
 

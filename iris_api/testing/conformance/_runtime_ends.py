@@ -67,7 +67,7 @@ class RuntimeEnds(RuntimeBase):
 
     @needs("memory_peak")
     def test_memory_peak(self, start: Start) -> None:
-        """The peak is that of the task, in bytes."""
+        """The exit tells the most memory that the task has had, in bytes."""
         end = start(Program(memory=_LIMIT)).end()
         assert _LIMIT // 2 < (end.memory_peak or 0) < 8 * _LIMIT
 
@@ -81,7 +81,7 @@ class RuntimeEnds(RuntimeBase):
 
     @needs("memory_limit")
     def test_memory_limit_ends_only_the_guilty(self, start: Start) -> None:
-        """Other tasks go on, with the same limit and without one."""
+        """When a task is ended for its memory the others go on, with the same limit and without one."""
         limits = ResourceSpec(memory=_LIMIT)
         ready = Program(lines=(("stdout", "ready"),), stays=True)
         others = [start(ready, limits=limits), start(ready)]
@@ -119,7 +119,7 @@ class RuntimeEnds(RuntimeBase):
 
     @needs("stats")
     def test_stats(self, start: Start, patience: float) -> None:
-        """Memory, processor time and processes of a task that runs."""
+        """`stats` tells memory, processor time and number of processes of a task that runs."""
         task = start(Program(lines=(("stdout", "ready"),), stays=True))
         task.line()
         found = wait_for_condition(task.sandbox.stats, patience, message="stats of a task that runs")

@@ -25,7 +25,7 @@ class RuntimeLaunch(RuntimeBase):
 
     @needs("commands")
     def test_argv_reaches_the_task(self, start: Start, shell: Shell) -> None:
-        """Every argument arrives as it is: empty, with blanks, quotes, dollars, and beyond ASCII."""
+        """Every argument of a command arrives as it is: empty, with blanks, quotes, dollars, beyond ASCII."""
         task = start((*shell("printf '<%s>\\n' \"$@\""), "sh", *_ODD))
         assert task.end().success
         assert task.output.of("stdout") == [f"<{text}>" for text in _ODD]
@@ -61,7 +61,8 @@ class RuntimeLaunch(RuntimeBase):
 
     @needs("commands")
     def test_workdir_is_where_the_task_runs(self, runtime: Runtime, attempts: Attempts, shell: Shell) -> None:
-        """It finds there what the worker has put there, and the worker finds what it has written."""
+        """A task runs in its workdir: it finds there what the worker has put there, and the worker finds what
+        it has written."""
         launch = attempts.launch(shell("cat given && printf made > result"))
         launch.workdir.mkdir(parents=True)
         (launch.workdir / "given").write_text("found\n")
@@ -132,13 +133,14 @@ class RuntimeLaunch(RuntimeBase):
 
     @needs("calls")
     def test_call_that_returns(self, start: Start) -> None:
-        """Its exit is EXITED with code 0, whatever it returns."""
+        """The exit of a call that returns is EXITED with code 0, whatever it returns."""
         end = start(int, "7").end()
         assert (end.kind, end.code, end.success) == (ExitKind.EXITED, 0, True)
 
     @needs("calls")
     def test_call_that_raises(self, start: Start) -> None:
-        """Its exit is RAISED with the exception's own line, and the traceback is in the output."""
+        """The exit of a call that raises is RAISED with the exception's own line, and the traceback is in the
+        output."""
 
         def call() -> None:
             raise ValueError("boom")
@@ -150,7 +152,7 @@ class RuntimeLaunch(RuntimeBase):
 
     @needs("calls")
     def test_call_that_exits(self, start: Start) -> None:
-        """`sys.exit` gives the exit code, as in a program."""
+        """`sys.exit` in a call gives the exit code, as in a program."""
 
         def call() -> None:
             raise SystemExit(4)

@@ -60,6 +60,7 @@ class RuntimeStops(RuntimeBase):
         task.sandbox.stop(600)
         assert task.end().stopped
 
+    @needs("kill")
     def test_stop_returns_at_once(self, start: Start, patience: float) -> None:
         """`stop` waits neither for the grace nor for the end."""
         task = start(Program(lines=_READY, stays=True, on_stop="ignore"))
@@ -112,7 +113,7 @@ class RuntimeStops(RuntimeBase):
 
     @needs("kill_calls")
     def test_stop_ends_a_call(self, start: Start) -> None:
-        """Also a call that waits for ever, and heeds nothing."""
+        """A call that waits for ever and heeds nothing is ended after its grace."""
 
         def call() -> None:
             import threading
@@ -144,7 +145,8 @@ class RuntimeStops(RuntimeBase):
     def test_sessions_end_with_the_task(
         self, start: Start, shell: Shell, processes_of: ProcessesOf, stopped: bool
     ) -> None:
-        """Nor one that has a session of its own, ignores what it is asked, and has lost its parent."""
+        """No process that a task has started is left either that has a session of its own, ignores signals,
+        and has lost its parent."""
         task = start(shell(f"(setsid {_CHILD})\n{_UNTIL_GO}"))
         _end(task, stopped)
         assert processes_of(task.uid) == []

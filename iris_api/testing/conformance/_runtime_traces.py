@@ -38,7 +38,7 @@ class RuntimeTraces(RuntimeBase):
         assert _files(places, attempts.root) - before == set()
 
     def test_no_open_file_is_left(self, runtime: Runtime, start: Start, patience: float) -> None:
-        """Nor does this process hold a file open for it."""
+        """When an attempt has ended and is forgotten this process holds no file open for it."""
         _run(runtime, start)
         before = _open_files()
         for _ in range(_SOME):
@@ -68,7 +68,7 @@ class RuntimeTraces(RuntimeBase):
         places: tuple[Path, ...],
         patience: float,
     ) -> None:
-        """Neither a process, nor a file, nor an open file; and the next start succeeds."""
+        """A start that fails leaves no process, no file and no open file; the next start succeeds."""
         _run(runtime, start)
         files, opened = _files(places, attempts.root), _open_files()
         _fail(runtime, attempts)
