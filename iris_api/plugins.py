@@ -7,8 +7,9 @@ Listing reads metadata, loading imports one plugin::
     plugins.load("http").provider("transport")
 """
 
+from iris_api._plugins.calls import PluginCalls, blame_of, blamed_text
 from iris_api._plugins.host import Plugins
 from iris_api._plugins.loaded import KINDS, Kind, LoadedPlugin
 from iris_api._plugins.metadata import PluginInfo
 
-__all__ = ["KINDS", "Kind", "LoadedPlugin", "PluginInfo", "Plugins"]
+__all__ = ["KINDS", "Kind", "LoadedPlugin", "PluginCalls", "PluginInfo", "Plugins", "blame_of", "blamed_text"]

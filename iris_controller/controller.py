@@ -9,7 +9,7 @@ import logging
 import shutil
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -91,6 +91,7 @@ class Controller:
         self._loop: ControlLoop | None = None
         self._pruner: Pruner | None = None
         self._polls = Polls()
+        self._tellers: list[Callable[[], Sequence[str]]] = []
 
     @property
     def address(self) -> str:
@@ -98,6 +99,10 @@ class Controller:
         if self._server is None:
             raise RuntimeError("the controller has no address: it has not started")
         return self._server.address
+
+    def tell_of(self, troubles: Callable[[], Sequence[str]]) -> None:
+        """Show these on /health too: what stands still around the controller, which itself is well."""
+        self._tellers.append(troubles)
 
     def start(self) -> None:
         """Returns when it serves and its control loop has made a turn. Raises PlatformError where the
@@ -186,13 +191,16 @@ class Controller:
             "Workers": WorkersService(core, self._config.absence),
         }
         return serve(
-            make_app(services, BundleApp(bundles, disk), loop),
+            make_app(services, BundleApp(bundles, disk), loop, self._troubles),
             host=self._config.host,
             port=self._config.port,
             threads=self._threads,
             name="controller",
             token=self._config.token,
         )
+
+    def _troubles(self) -> list[str]:
+        return [text for teller in self._tellers for text in teller()]
 
     def _on_loop(self, timeout: float) -> None:
         """Close loop and polls on their own event loop, so that the server has nothing left to wait for."""

@@ -13,6 +13,7 @@ from attrs import frozen
 from iris_api.errors import Denied, NoCapacity
 from iris_api.ids import new_id
 from iris_api.platform import Machines, Slice, SliceRequest, SliceState
+from iris_api.plugins import PluginCalls
 from iris_api.threads import ThreadContainer, get_thread_registry
 
 __all__ = ["Plan", "Pool", "PoolKeeper", "Wait", "plan"]
@@ -28,7 +29,7 @@ _NAME: Final = 46  # letters of a pool's name in a slice's id, so that "<id>-<in
 @frozen(kw_only=True)
 class Pool:
     """A pool of the configuration with who makes its machines, if anybody does: workers of a pool
-    without `machines` join of their own accord."""
+    without `machines` join of their own accord. `plugin` is how messages name whose `machines` they are."""
 
     name: str
     machines: Machines | None = None
@@ -36,6 +37,7 @@ class Pool:
     max: int = 1
     size: int = 1
     template: Any = None
+    plugin: str = ""
 
 
 @frozen
@@ -90,11 +92,14 @@ class PoolKeeper:
         self._threads = owner.child("pool-keeper")
         self._pools = [pool for pool in pools if pool.machines is not None]
         self._waits = {pool.name: Wait() for pool in self._pools}
+        self._calls = {pool.name: PluginCalls(pool.plugin, clock=clock) for pool in self._pools}
         self._clock = clock
         self._period = period
 
     def start(self) -> None:
         """Keep each pool from a thread of its own; does not block."""
+        if self._pools:
+            self._threads.spawn_loop(self._watch, "pool-watch")
         for pool in self._pools:
             self._threads.spawn_loop(lambda stop, pool=pool: self._keep(pool, stop), f"pool-{pool.name}")  # type: ignore[misc]
 
@@ -106,22 +111,53 @@ class PoolKeeper:
         """By pool, what went wrong last, and until when nothing new is made."""
         return dict(self._waits)
 
+    def troubles(self) -> dict[str, str]:
+        """By pool, which call its platform does not return from: the pool stands still until then."""
+        return {
+            name: f"pool {name}: {late}; nothing is made or deleted there until it does"
+            for name, calls in self._calls.items()
+            for late in calls.overdue()
+        }
+
     def step(self, pool: Pool) -> bool:
         """Look once and act; True if something was changed. What the platform raises is a reason to wait."""
         assert pool.machines is not None
+        calls = self._calls[pool.name]
         try:
-            wanted = plan(pool, pool.machines.list(), self._waits[pool.name], self._clock())
+            wanted = plan(pool, self._look(pool), self._waits[pool.name], self._clock())
             for slice_id in wanted.delete:
                 _log.warning("pool %s: slice %s has failed and is deleted", pool.name, slice_id)
-                pool.machines.delete(slice_id)
+                with calls.during("delete()"):
+                    pool.machines.delete(slice_id)
             for _ in range(wanted.create):
-                pool.machines.create(_request(pool))
+                with calls.during("create()"):
+                    made = pool.machines.create(_request(pool))
+                calls.checked(made, Slice, "create()")
         except Exception as error:
             self._note(pool, error)
             return False
         if wanted.create:
             self._waits[pool.name] = Wait()
         return bool(wanted.create or wanted.delete)
+
+    def _look(self, pool: Pool) -> Sequence[Slice]:
+        assert pool.machines is not None
+        calls = self._calls[pool.name]
+        with calls.during("list()"):
+            found = pool.machines.list()
+        return [
+            calls.checked(one, Slice, "each item of list()")
+            for one in calls.checked(found, Sequence, "list()")
+        ]
+
+    def _watch(self, stop: threading.Event) -> None:
+        """Log each trouble once."""
+        known: set[str] = set()
+        while not stop.wait(self._period):
+            troubles = self.troubles()
+            for name in troubles.keys() - known:
+                _log.error("%s", troubles[name])
+            known = set(troubles)
 
     def _keep(self, pool: Pool, stop: threading.Event) -> None:
         while not stop.is_set():

@@ -15,6 +15,7 @@ from attrs import evolve, field, frozen
 from iris_api.errors import IrisError
 from iris_api.jobs import TaskState
 from iris_api.platform import Exit, ExitKind, Sandbox
+from iris_api.plugins import blamed_text
 from iris_worker.errors import BadBundle
 from iris_worker.logs import AttemptLog
 from iris_worker.news import News
@@ -83,7 +84,7 @@ class AttemptRun:
             end = self._run()
         except Exception as error:
             _log.exception("attempt %s could not be followed to its end", self.uid)
-            end = Exit(kind=ExitKind.UNKNOWN, message=f"{type(error).__name__}: {error}")
+            end = Exit(kind=ExitKind.UNKNOWN, message=blamed_text(error))
         if end.stopped and self._why:
             end = evolve(end, message=self._why)
         self._drain(stop)
@@ -109,7 +110,7 @@ class AttemptRun:
         except BadBundle as error:
             return Exit(kind=ExitKind.ENVIRONMENT, message=str(error))
         except (IrisError, OSError) as error:
-            return Exit(kind=ExitKind.ENVIRONMENT, message=f"it could not be started: {error}")
+            return Exit(kind=ExitKind.ENVIRONMENT, message=f"it could not be started: {blamed_text(error)}")
         return self._follow(sandbox)
 
     def _follow(self, sandbox: Sandbox) -> Exit:

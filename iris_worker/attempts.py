@@ -9,6 +9,7 @@ import time
 from functools import partial
 
 from iris_api.platform import Runtime, Sandbox
+from iris_api.plugins import PluginCalls
 from iris_api.rpc import cluster_pb2 as pb
 from iris_api.rpc.convert import exit_to_proto, resources_to_proto
 from iris_api.rpc.version import VERSION
@@ -38,12 +39,14 @@ class Attempts:
         contact: Contact,
         news: News,
         threads: ThreadContainer,
+        calls: PluginCalls,
     ) -> None:
         self._config, self._runtime, self._pusher = config, runtime, pusher
         self._contact, self._news, self._threads = contact, news, threads
         self._directory = config.directory / "attempts"
         self._ports = Ports()
-        self._launcher = Launcher(config, runtime, self._ports, contact)
+        self._calls = calls
+        self._launcher = Launcher(config, runtime, self._ports, contact, calls)
         self._lock = threading.Lock()
         self._runs: dict[str, AttemptRun] = {}
         self._left: list[
@@ -59,7 +62,9 @@ class Attempts:
             kept = Kept.read(self._directory / uid)
             return logs.setdefault(uid, AttemptLog(uid, kept.task_id, self._pusher))
 
-        for sandbox in self._runtime.adopt(log_of):
+        with self._calls.during("adopt()"):
+            adopted = self._runtime.adopt(log_of)
+        for sandbox in adopted:
             self._ports.hold(sandbox.uid, Kept.read(self._directory / sandbox.uid).ports)
             self._begin(sandbox.uid, log_of(sandbox.uid), partial(_as_it_is, sandbox))
         if self._directory.is_dir():

@@ -11,6 +11,7 @@ from attrs import frozen
 from iris_api.ids import TaskId
 from iris_api.job_info import JobInfo
 from iris_api.platform import Launch, Runtime, Sandbox
+from iris_api.plugins import PluginCalls
 from iris_api.rpc import cluster_pb2 as pb
 from iris_api.rpc.convert import entry_from_proto, resources_from_proto
 from iris_worker.attempt import AttemptRun
@@ -27,12 +28,15 @@ _KEPT_FILE = "kept.json"
 class Launcher:
     """Starts attempts on one runtime. Safe from several threads."""
 
-    def __init__(self, config: WorkerConfig, runtime: Runtime, ports: Ports, contact: Contact) -> None:
+    def __init__(
+        self, config: WorkerConfig, runtime: Runtime, ports: Ports, contact: Contact, calls: PluginCalls
+    ) -> None:
         self._config, self._runtime, self._ports, self._contact = config, runtime, ports, contact
+        self._calls = calls
         self._bundles = Bundles(config.directory / "bundles", config.controller_address, config.token)
 
     def start(self, run: AttemptRun, spec: pb.RunSpec) -> Sandbox:
-        """Build and start. Raises BadBundle, PlatformError."""
+        """Build and start. Raises BadBundle, PlatformError, and what else the runtime raises."""
         workdir = run.directory / "work"
         entry = entry_from_proto(spec.entry)
         ports = self._ports.take(run.uid, list(spec.ports))
@@ -42,18 +46,19 @@ class Launcher:
             if spec.environment.bundle:
                 self._bundles.unpack(spec.environment.bundle, workdir)
         env = {**self._config.default_env, **spec.environment.env_vars}
-        return self._runtime.start(
-            Launch(
-                uid=run.uid,
-                entry=entry,
-                info=self._identity(run.uid, spec, ports, env),
-                env=env,
-                workdir=workdir,
-                limits=resources_from_proto(spec.resources),
-                output=run.log,
-                lease=self._contact.lease,
-            )
+        launch = Launch(
+            uid=run.uid,
+            entry=entry,
+            info=self._identity(run.uid, spec, ports, env),
+            env=env,
+            workdir=workdir,
+            limits=resources_from_proto(spec.resources),
+            output=run.log,
+            lease=self._contact.lease,
         )
+        with self._calls.during("start()"):
+            sandbox = self._runtime.start(launch)
+        return self._calls.checked(sandbox, Sandbox, "start()")
 
     def _identity(
         self, uid: str, spec: pb.RunSpec, ports: Mapping[str, int], env: Mapping[str, str]

@@ -13,6 +13,7 @@ from typing import Final
 
 from iris_api.errors import Refused, TransportError
 from iris_api.platform import Runtime
+from iris_api.plugins import PluginCalls
 from iris_api.rpc import cluster_pb2 as pb
 from iris_api.rpc.client import RpcClient
 from iris_api.threads import ThreadContainer, get_thread_registry
@@ -29,6 +30,7 @@ _log = logging.getLogger("iris.worker")
 _PATH: Final = "/iris.cluster.v1.Workers/Reconcile"
 _HOLD: Final = 10.0  # seconds that the controller may sit on a poll
 _ANSWER: Final = 10.0  # seconds for the answer itself
+_HANGS: Final = 120.0  # seconds for the start of a sandbox
 _GOODBYE: Final = 2.0  # seconds for the last word
 _PAUSES: Final = (0.1, 0.2, 0.5, 1.0, 2.0)  # seconds between tries while the controller is away
 _QUIET: Final = 30.0  # seconds between log lines about one trouble
@@ -38,8 +40,14 @@ class Worker:
     """`start` and `stop` once each."""
 
     def __init__(
-        self, config: WorkerConfig, runtime: Runtime, *, threads: ThreadContainer | None = None
+        self,
+        config: WorkerConfig,
+        runtime: Runtime,
+        *,
+        threads: ThreadContainer | None = None,
+        plugin: str = "",
     ) -> None:
+        """`plugin` is how messages name whose `runtime` it is."""
         self.config = config
         owner = threads if threads is not None else get_thread_registry().container
         self._threads = owner.child(f"worker-{config.worker_id}")
@@ -50,9 +58,17 @@ class Worker:
         self._closing = threading.Event()
         self._contact = Contact(config)
         self._pusher = LogPusher(self._logs_rpc, lambda: self._contact.cluster)
+        self._calls = PluginCalls(plugin)
         self._attempts = Attempts(
-            config, runtime, self._pusher, self._contact, self._news, self._threads.child("attempts")
+            config,
+            runtime,
+            self._pusher,
+            self._contact,
+            self._news,
+            self._threads.child("attempts"),
+            self._calls,
         )
+        self._hanging = 0  # calls of the runtime that were late at the last look
         self._trouble = ""
         self._said_at = -_QUIET
         self._evicted = ""
@@ -74,6 +90,10 @@ class Worker:
     def trouble(self) -> list[str]:
         """Why it does not do its work; empty while it does."""
         return [text for text in (self._evicted, self._trouble, *self._threads.unhealthy()) if text]
+
+    def hangs(self) -> list[str]:
+        """A sentence for each call that the runtime does not return from."""
+        return [f"worker {self.config.worker_id}: {late}" for late in self._calls.overdue(_HANGS)]
 
     def stop(self, timeout: float = 10.0) -> None:
         """End all attempts, report them and leave; blocks for at most `timeout` seconds. Idempotent."""
@@ -103,6 +123,7 @@ class Worker:
     def _pull(self, stop: threading.Event) -> None:
         failures = 0
         while self.is_alive() and not stop.is_set():
+            self._tell_hangs()
             request = self._attempts.observe()
             request.hold_ms = 0 if failures else int(_HOLD * 1000)  # a first word shows that all is well
             reply = self._call(self._pull_rpc, request, _HOLD + _ANSWER)
@@ -115,6 +136,13 @@ class Worker:
                 failures = 0
                 self._attempts.forget(request)
                 self._attempts.act(reply)
+
+    def _tell_hangs(self) -> None:
+        """Log it once, at the first look at a runtime that hangs."""
+        hangs = self.hangs()
+        if len(hangs) > self._hanging:
+            _log.error("%s", hangs[-1])
+        self._hanging = len(hangs)
 
     def _push(self, stop: threading.Event) -> None:
         while True:

@@ -51,10 +51,10 @@ class _Commands(click.Group):
     def invoke(self, ctx: click.Context) -> object:
         try:
             return super().invoke(ctx)
-        except IrisError as error:
-            if ctx.params.get("debug"):
+        except Exception as error:
+            if ctx.params.get("debug") or (not isinstance(error, IrisError) and not _of_a_plugin(error)):
                 raise
-            for line in str(error).splitlines():
+            for line in _told(error).splitlines():
                 click.echo(f"iris: {line}", err=True)
             sys.exit(2)
 
@@ -69,3 +69,16 @@ def main(debug: bool) -> None:
 
     Example: iris up &  then  iris run -- python -c 'print("hello")'
     """
+
+
+def _of_a_plugin(error: Exception) -> bool:
+    from iris_api.plugins import blame_of
+
+    return bool(blame_of(error))
+
+
+def _told(error: Exception) -> str:
+    from iris_api.plugins import blamed_text
+
+    hint = "" if isinstance(error, IrisError) else "; iris --debug shows where"
+    return blamed_text(error) + hint

@@ -71,6 +71,7 @@ class Cluster:
         self._patience = STOP  # seconds that a step of stopping may take
         self.token: Token = new_token() if state is None else _kept_token(state / "token")
         self.address = ""
+        self._controller: Controller | None = None
 
     @classmethod
     def temporary(
@@ -141,7 +142,7 @@ class Cluster:
             user: Quota(running=quota.running, pending=quota.pending)
             for user, quota in self._config.quotas.items()
         }
-        controller: Controller = Controller(
+        controller = self._controller = Controller(
             ControllerConfig(
                 cluster=self._config.cluster.name,
                 host=listen.host,
@@ -185,8 +186,11 @@ class Cluster:
         }
         self._undo.append(lambda: _close(platforms))
         bound = bind_pools(self._config, platforms)
-        keeper = PoolKeeper([_pool(pool) for pool in bound.values()], threads=self._threads.child("pools"))
+        pools = [_pool(pool, self._selection) for pool in bound.values()]
+        keeper = PoolKeeper(pools, threads=self._threads.child("pools"))
         keeper.start()
+        assert self._controller is not None
+        self._controller.tell_of(lambda: [*keeper.troubles().values(), *host.troubles()])
         self._undo.append(keeper.stop)
 
     def _context(self, directory: Path, host: WorkerHost) -> Context:
@@ -230,7 +234,7 @@ def _close(platforms: Mapping[str, Platform]) -> None:
             stack.callback(platform.close)
 
 
-def _pool(bound: BoundPool) -> Pool:
+def _pool(bound: BoundPool, selection: Selection) -> Pool:
     from iris_controller.pools import Pool
 
     return Pool(
@@ -240,4 +244,5 @@ def _pool(bound: BoundPool) -> Pool:
         max=bound.config.max,
         size=bound.config.size,
         template=bound.template,
+        plugin=str(selection.platforms[bound.config.platform].plugin.info),
     )

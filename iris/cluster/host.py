@@ -36,6 +36,10 @@ class HostedWorker:
         """Why it does not do its work; empty while it does."""
         return self._worker.trouble()
 
+    def hangs(self) -> list[str]:
+        """A sentence for each call that its runtime does not return from."""
+        return self._worker.hangs()
+
     def stop(self) -> None:
         """Have it end, with all that it runs; returns at once."""
         self._threads.spawn(lambda _stop: self.end(STOP), name="end")
@@ -86,7 +90,8 @@ class WorkerHost:
         if self._survives:
             claim(self._directory / spec.worker_id, self._config, spec.pool)
         threads = self._threads.child(spec.worker_id)
-        platform = self._selection.platforms[pool.runtime or pool.platform].create(
+        selected = self._selection.platforms[pool.runtime or pool.platform]
+        platform = selected.create(
             Context(
                 cluster=self._config.cluster.name,
                 controller=self._controller,
@@ -112,12 +117,18 @@ class WorkerHost:
             worker_grace=self._config.controller.worker_grace,
             absence=self._config.controller.absence,
         )
-        worker = Worker(config, platform.runtime, threads=threads)
+        worker = Worker(config, platform.runtime, threads=threads, plugin=str(selected.plugin.info))
         worker.start()
         hosted = HostedWorker(worker, platform, threads)
         with self._lock:
             self._workers.append(hosted)
         return hosted
+
+    def troubles(self) -> list[str]:
+        """A sentence for each call that a worker's runtime does not return from."""
+        with self._lock:
+            workers = [worker for worker in self._workers if worker.is_alive()]
+        return [text for worker in workers for text in worker.hangs()]
 
     def stop(self, timeout: float = STOP) -> None:
         """End all workers, side by side, and wait until they are gone, at most about `timeout` seconds."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final, Generic, TypeVar
 
@@ -14,6 +14,7 @@ from iris_api._config.parse import Draft, read_draft
 from iris_api._config.paths import join
 from iris_api._config.structure import structure_table
 from iris_api._config.values import Config, PluginTable
+from iris_api._plugins.patience import Hangs, patience, within
 from iris_api.context import Context
 from iris_api.errors import ConfigError, PluginError, PluginNotFound
 from iris_api.platform import Platform
@@ -41,9 +42,9 @@ class Selected(Generic[T]):
 
     def create(self, context: Context) -> T:
         """Have the plugin make its object. Its errors come out as they are, with a note of its name;
-        MissingDependency says what to install."""
+        MissingDependency says what to install. Raises PluginError if it does not return in time."""
         with self.plugin.blamed("create()"):
-            made: T = self.plugin.provider(self.kind).create(self.options, context)
+            made = self._create(context)
             contract = _CONTRACTS[self.kind]
             if not isinstance(made, contract):
                 returned = type(made).__name__
@@ -52,6 +53,15 @@ class Selected(Generic[T]):
                     f"and returned {returned}"
                 )
         return made
+
+    def _create(self, context: Context) -> T:
+        create: Callable[[Any, Context], T] = self.plugin.provider(self.kind).create
+        try:
+            return within(
+                patience(), lambda: create(self.options, context), f"create() of plugin {self.plugin.info}"
+            )
+        except Hangs as error:
+            raise PluginError(f"plugin {self.plugin.info} hangs in create(): {error}") from None
 
 
 @frozen

@@ -8,6 +8,8 @@ from typing import Final
 from iris_api._closest import did_you_mean
 from iris_api._plugins.loaded import LoadedPlugin, validate
 from iris_api._plugins.metadata import PluginInfo, Scan, scan
+from iris_api._plugins.patience import Hangs, patience, within
+from iris_api._plugins.requires import running, unmet
 from iris_api.errors import PluginConflict, PluginError, PluginLoadError, PluginNotFound
 
 __all__ = ["Plugins"]
@@ -62,11 +64,14 @@ class Plugins:
             owners = " and ".join(info.origin for info, _ in claims)
             raise PluginConflict(f"plugin name {kind!r} is claimed by {owners}; uninstall one")
         info, point = claims[0]
+        if needed := unmet(point.dist):
+            raise PluginLoadError(_too_new(info, needed))
         try:
-            plugin = point.load()
+            return within(patience(), lambda: _validated(info, point.load()), f"the import of plugin {info}")
+        except PluginLoadError:
+            raise
         except (Exception, SystemExit) as error:  # a module may also call sys.exit when it is imported
             raise PluginLoadError(_did_not_load(info, error)) from error
-        return _validated(info, plugin)
 
     def _found(self) -> Scan:
         if self._scan is None:
@@ -88,6 +93,14 @@ def _validated(info: PluginInfo, plugin: object) -> LoadedPlugin:
         raise PluginLoadError(_did_not_load(info, error)) from error
 
 
+def _too_new(info: PluginInfo, needed: str) -> str:
+    return (
+        f"plugin {info.name!r} from {info.origin} is made for {needed}, and this is {running()}; "
+        f"run: pip install '{needed}', or install a version of {info.package} for this one"
+    )
+
+
 def _did_not_load(info: PluginInfo, error: BaseException) -> str:
-    reason = str(error) if isinstance(error, PluginError) else f"{type(error).__name__}: {error}"
+    plain = isinstance(error, PluginError | Hangs)
+    reason = str(error) if plain else f"{type(error).__name__}: {error}"
     return f"plugin {info.name!r} from {info.origin} did not load: {' '.join(reason.split())}"

@@ -10,6 +10,7 @@ import attrs
 from attrs import frozen
 
 from iris_api._closest import did_you_mean
+from iris_api._plugins.calls import blame
 from iris_api._plugins.metadata import PluginInfo
 from iris_api.errors import PluginError
 from iris_api.platform import Platform
@@ -59,13 +60,8 @@ class LoadedPlugin:
     @contextmanager
     def blamed(self, call: str) -> Iterator[None]:
         """Name this plugin in a note on whatever comes out of the block; the exception stays itself."""
-        try:
+        with blame(str(self.info), call):
             yield
-        except Exception as error:
-            note = f"raised by iris plugin {self.info} in {call}"
-            if note not in getattr(error, "__notes__", ()):
-                error.add_note(note)
-            raise
 
 
 def validate(info: PluginInfo, plugin: object) -> LoadedPlugin:

@@ -40,7 +40,9 @@ class Site:
 
     root: Path
 
-    def add(self, package: str, version: str, plugins: Mapping[str, str], folder: str = "") -> Path:
+    def add(
+        self, package: str, version: str, plugins: Mapping[str, str], folder: str = "", requires: str = ""
+    ) -> Path:
         """Install `package` with plugins: name -> source of the module. Returns its dist-info folder."""
         root = self.root / folder
         lines = ["[iris]"]
@@ -48,12 +50,16 @@ class Site:
             module = f"{package}_{name}".replace("-", "_")
             (root / f"{module}.py").write_text(source)
             lines.append(f"{name} = {module}")
-        return self.add_metadata(package, version, "\n".join(lines), folder)
+        return self.add_metadata(package, version, "\n".join(lines), folder, requires)
 
-    def add_metadata(self, package: str, version: str, entry_points: str, folder: str = "") -> Path:
+    def add_metadata(
+        self, package: str, version: str, entry_points: str, folder: str = "", requires: str = ""
+    ) -> Path:
         info = self.root / folder / f"{package.replace('-', '_')}-{version}.dist-info"
         info.mkdir()
-        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: {version}\n")
+        needs = f"Requires-Dist: {requires}\n" if requires else ""
+        text = f"Metadata-Version: 2.1\nName: {package}\nVersion: {version}\n{needs}"
+        (info / "METADATA").write_text(text)
         (info / "entry_points.txt").write_text(entry_points)
         importlib.invalidate_caches()
         return info

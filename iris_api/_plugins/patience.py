@@ -1,0 +1,71 @@
+"""A plugin's import and its `create` get so long, and no longer: one that hangs must not be a mute start."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+from iris_api._threads.container import ThreadContainer
+
+__all__ = ["Hangs", "patience", "within"]
+
+T = TypeVar("T")
+_VARIABLE: Final = "IRIS_PLUGIN_TIMEOUT"
+_DEFAULT: Final = 120.0  # seconds; the import of a cloud's SDK has been seen to take 43 on a busy machine
+_SOON: Final = 10.0  # seconds until somebody who waits is told for whom
+_log = logging.getLogger("iris.plugins")
+
+
+class Hangs(Exception):
+    """It has not returned in time; says where it was last seen."""
+
+
+def patience() -> float:
+    """Seconds that an import or a `create` may take: IRIS_PLUGIN_TIMEOUT, else 120."""
+    try:
+        return float(os.environ.get(_VARIABLE, "")) or _DEFAULT
+    except ValueError:
+        return _DEFAULT
+
+
+def within(seconds: float, function: Callable[[], T], what: str) -> T:
+    """What `function` returns or raises; Hangs after `seconds`. `what` names it in the log.
+
+    It runs in a thread of its own with a copy of the context. A thread cannot be ended: one that hangs is
+    left behind, and does not hinder the end of the process.
+    """
+    found: list[Any] = []
+    failed: list[BaseException] = []
+    threads = ThreadContainer(what)  # nobody's: whoever stops should not wait for it
+
+    def run(_stop: threading.Event) -> None:
+        try:
+            found.append(function())
+        except BaseException as error:
+            failed.append(error)
+
+    thread = threads.spawn(run, name=what)
+    if not thread.join(min(seconds, _SOON)) and seconds > _SOON:
+        _log.warning("%s takes long; it has %g s in all", what, seconds)
+        thread.join(seconds - _SOON)
+    if failed:
+        raise failed[0]
+    if not found:
+        raise Hangs(f"it has not returned within {seconds:g} s{_where(what)}; {_VARIABLE} allows more")
+    value: T = found[0]
+    return value
+
+
+def _where(name: str) -> str:
+    """``, last seen in acme.py, line 7, in connect``: the innermost frame of the thread of this name."""
+    ident = next((thread.ident for thread in threading.enumerate() if thread.name == name), None)
+    frame = sys._current_frames().get(ident) if ident is not None else None
+    if frame is None:
+        return ""
+    last = traceback.extract_stack(frame)[-1]
+    return f", last seen in {last.filename}, line {last.lineno}, in {last.name}"
