@@ -18,8 +18,11 @@ T = TypeVar("T", covariant=True)
 @frozen
 class Provider(Generic[C, T]):
     """`config` is an attrs class: the plugin's table of iris.toml is structured into it. `create` may
-    import an SDK and does no network I/O; it raises MissingDependency where the SDK is absent."""
+    import an SDK and does no network I/O; it raises MissingDependency where the SDK is absent.
+    `conformance` names a module with the plugin's subclasses of the kit (iris_api.testing), for
+    ``iris plugin check``; only that imports it."""
 
     config: type[C]
     create: Callable[[C, Context], T]
     summary: str
+    conformance: str = ""

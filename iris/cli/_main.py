@@ -26,6 +26,7 @@ _COMMANDS: Final = {
     "workers": ("iris.cli._workers:workers", "List workers."),
     "demo": ("iris.cli._demo:demo", "A tour in some seconds: tasks, an actor and a worker pool."),
     "plugins": ("iris.cli._plugins:plugins", "List installed plugins; --check loads them."),
+    "plugin": ("iris.cli._plugin:plugin", "For authors: write a plugin, check one against the rules."),
     "config": ("iris.cli._config:config", "Check or show iris.toml."),
     "sim": ("iris.cli._sim:sim", "For developers: a whole cluster under virtual time, with faults."),
 }

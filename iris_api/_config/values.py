@@ -117,3 +117,8 @@ class Config:
         """The names of all plugins that it selects."""
         platforms = (self.platform(name).kind for name in self.platform_names())
         return frozenset({*platforms, self.transport.kind, self.resolver.kind})
+
+    def plugin_tables(self) -> dict[str, PluginTable]:
+        """Every table that selects a plugin, by its path, such as ``platforms.mine``."""
+        platforms = {f"platforms.{name}": table for name, table in self.platforms.items()}
+        return {**platforms, "transport": self.transport, "resolver": self.resolver}

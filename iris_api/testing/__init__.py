@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from iris_api.testing.fakes.runtime import FakeRuntime as FakeRuntime
     from iris_api.testing.fakes.runtime import FakeSandbox as FakeSandbox
     from iris_api.testing.fakes.transport import MemoryTransport as MemoryTransport
+    from iris_api.testing.installed import IdleWorker as IdleWorker
+    from iris_api.testing.installed import Installed as Installed
 
 __all__ = [
     "ConditionTimeout",
@@ -41,6 +43,8 @@ __all__ = [
     "FakeRegistry",
     "FakeRuntime",
     "FakeSandbox",
+    "IdleWorker",
+    "Installed",
     "MachinesConformance",
     "MemoryTransport",
     "Process",
@@ -63,6 +67,8 @@ _LAZY: Final = {
     "FakeRegistry": "iris_api.testing.fakes.resolver",
     "FakeRuntime": "iris_api.testing.fakes.runtime",
     "FakeSandbox": "iris_api.testing.fakes.runtime",
+    "IdleWorker": "iris_api.testing.installed",
+    "Installed": "iris_api.testing.installed",
     "MachinesConformance": "iris_api.testing.conformance.machines",
     "MemoryTransport": "iris_api.testing.fakes.transport",
     "ResolverConformance": "iris_api.testing.conformance.resolver",

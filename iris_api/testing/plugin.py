@@ -1,7 +1,8 @@
 """The pytest plugin of the kit: the leak fixtures, and a table of what each plugin under test promises.
 
 pytest finds it by its entry point ``iris``. ``--iris-rules`` shows every rule, not only those that failed or
-are not promised; ``--iris-report FILE`` writes them as JSON.
+are not promised; ``--iris-report FILE`` writes them as JSON. ``--iris-config FILE --iris-table PATH`` name
+the options with which the fixture `installed` makes the plugin.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ from typing import Final
 import pytest
 
 from iris_api.testing.fixtures import no_leaks, thread_registry
+from iris_api.testing.installed import installed
 
-__all__ = ["no_leaks", "pytest_addoption", "pytest_configure", "thread_registry"]
+__all__ = ["installed", "no_leaks", "pytest_addoption", "pytest_configure", "thread_registry"]
 
 pytest.register_assert_rewrite("iris_api.testing.conformance")
 
@@ -26,6 +28,9 @@ _RANK: Final = {"passed": 0, "not promised": 1, "skipped": 2, "failed": 3}
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("iris", "conformance of Iris plugins")
     group.addoption("--iris-rules", action="store_true", help="show every rule of the conformance kit")
+    group.addoption("--iris-plugin", metavar="NAME", help="the plugin that the generic tests are about")
+    group.addoption("--iris-config", metavar="FILE", help="iris.toml with the table of the plugin under test")
+    group.addoption("--iris-table", metavar="PATH", help="that table, such as platforms.mine")
     group.addoption("--iris-report", metavar="FILE", help="write each rule's outcome there as JSON")
 
 
