@@ -131,7 +131,7 @@ def _table_of(plugin: LoadedPlugin, config: Path | None, table: str) -> tuple[Pa
 
 
 def _modules(plugin: LoadedPlugin, options: Mapping[str, Any]) -> tuple[str, ...]:
-    """By kind, the module that the plugin names, else the classes of the generic one that suit what it makes."""
+    """By kind, the module that the plugin names, else those classes of the generic one that suit it."""
     modules: list[str] = []
     for kind in plugin.offers:
         named = plugin.provider(kind).conformance
@@ -139,8 +139,8 @@ def _modules(plugin: LoadedPlugin, options: Mapping[str, Any]) -> tuple[str, ...
             raise PluginError(f"plugin {plugin.info}: its conformance module {named} is not installed")
         if not named and kind == "resolver":
             raise PluginError(
-                f"plugin {plugin.info} names no conformance module, and only one of its own can say how names "
-                "are registered; give --tests MODULE (see docs/plugins/test-a-plugin.md)"
+                f"plugin {plugin.info} names no conformance module, and only one of its own can say how "
+                "names are registered; give --tests MODULE (see docs/plugins/test-a-plugin.md)"
             )
         modules += [named] if named else _generic(plugin, kind, options)
     return tuple(dict.fromkeys(modules))
@@ -169,9 +169,7 @@ def _hung(plugin: LoadedPlugin, output: str, timeout: float) -> str:
 
 
 def _broken(plugin: LoadedPlugin, output: str) -> str:
-    said = [line for line in output.strip().splitlines() if line.strip()]
-    errors = [
-        line.removeprefix("E").strip() for line in said if line.startswith(("E ", "ERROR", "INTERNALERROR"))
-    ]
-    last = (errors or said or ["it said nothing"])[0 if errors else -1]
-    return f"plugin {plugin.info}: its rules could not be run: {last}"
+    said = [line for line in output.splitlines() if line.strip()]
+    errors = [line.removeprefix("E ").strip() for line in said if line.startswith(("E ", "ERROR"))]
+    why = errors[0] if errors else (said or ["pytest said nothing"])[-1]
+    return f"plugin {plugin.info}: its rules could not be run: {why}"
