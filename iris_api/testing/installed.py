@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from attrs import define, field
 
 from iris_api.config import Selected, load_config, structure_table
 from iris_api.context import Context, WorkerSpec
+from iris_api.errors import PluginError
+from iris_api.platform import Machines, Platform, Runtime
 from iris_api.plugins import Kind, Plugins
+from iris_api.resolver import Resolver
+from iris_api.transport import Transport
 
 __all__ = ["IdleWorker", "Installed", "installed"]
+
+T = TypeVar("T")
 
 
 class IdleWorker:
@@ -32,21 +38,33 @@ class IdleWorker:
 
 @define
 class Installed:
-    """An installed plugin, its kind and its table. It can be pickled: another process makes the same."""
+    """An installed plugin with its options; each call makes an object of it, as Iris does. The arguments are
+    fields of its Context. It can be pickled: another process makes the same."""
 
     name: str
     table: Mapping[str, Any] = field(factory=dict)
-    kind: Kind | None = None
     directory: Path | None = None
     _made: list[Any] = field(factory=list, eq=False, repr=False)
 
-    def create(self, **context: Any) -> Any:
-        """Make the plugin's object, as Iris does; `context` are fields of Context. The fixture closes it."""
-        plugin = Plugins().load(self.name)
-        kind = self.kind or plugin.offers[0]
-        options = structure_table(plugin.provider(kind).config, self.table, "")
-        made = Selected(plugin, kind, options).create(self._context(context))
-        self._made.append(made)
+    def platform(self, **context: Any) -> Platform:
+        """The fixture closes it, as it does resolvers."""
+        made: Platform = self._make("platform", context)
+        return made
+
+    def machines(self, **context: Any) -> Machines:
+        """Those of a new platform. Raises PluginError if it has none."""
+        return self._having(self.platform(**context).machines, "machines")
+
+    def runtime(self, **context: Any) -> Runtime:
+        """That of a new platform. Raises PluginError if it has none."""
+        return self._having(self.platform(**context).runtime, "runtime")
+
+    def transport(self, **context: Any) -> Transport:
+        made: Transport = self._make("transport", context)
+        return made
+
+    def resolver(self, **context: Any) -> Resolver:
+        made: Resolver = self._make("resolver", context)
         return made
 
     def close(self) -> None:
@@ -54,23 +72,32 @@ class Installed:
         while self._made:
             getattr(self._made.pop(), "close", lambda: None)()
 
-    def _context(self, given: Mapping[str, Any]) -> Context:
-        """With a directory of the cluster's own, and workers that do nothing."""
-        cluster = given.get("cluster", "default")
-        directory = self.directory / cluster if self.directory is not None else None
-        return Context(**{"run_worker": IdleWorker, "directory": directory, **given})
+    def _make(self, kind: Kind, given: Mapping[str, Any]) -> Any:
+        """With a directory of the cluster's own, and workers that do nothing, unless others are given."""
+        directory = self.directory / given.get("cluster", "default") if self.directory is not None else None
+        context = Context(**{"run_worker": IdleWorker, "directory": directory, **given})
+        plugin = Plugins().load(self.name)
+        options = structure_table(plugin.provider(kind).config, self.table, "")
+        made: Any = Selected(plugin, kind, options).create(context)
+        self._made.append(made)
+        return made
+
+    def _having(self, part: T | None, what: str) -> T:
+        if part is None:
+            raise PluginError(f"the platform {self.name!r} has no {what}")
+        return part
 
     def __getstate__(self) -> tuple[Any, ...]:
-        return self.name, self.table, self.kind, self.directory
+        return self.name, self.table, self.directory
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
-        self.name, self.table, self.kind, self.directory = state
+        self.name, self.table, self.directory = state
         self._made = []
 
 
 @pytest.fixture
 def installed(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[..., Installed]]:
-    """``installed(name, *, kind=None, **options)``: the plugin of this name, to be made with these options.
+    """``installed(name, **options)``: the plugin of this name, to be made with these options.
 
     Those of the table that ``--iris-config`` and ``--iris-table`` name, as ``iris plugin check --table``
     does, go before. What was made is closed at the end of the test.
@@ -78,10 +105,10 @@ def installed(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callab
     whose, given = _given(request.config)
     handed_out: list[Installed] = []
 
-    def find(name: str, *, kind: Kind | None = None, **options: Any) -> Installed:
+    def find(name: str, **options: Any) -> Installed:
         table = {key: str(value) if isinstance(value, Path) else value for key, value in options.items()}
         table |= given if whose == name else {}
-        handed_out.append(Installed(name, table, kind, tmp_path / "directory"))
+        handed_out.append(Installed(name, table, tmp_path / "directory"))
         return handed_out[-1]
 
     yield find

@@ -42,4 +42,5 @@ class LocalPlatform(Platform):
 
 @hookimpl
 def iris_platform() -> Provider[LocalConfig, Platform]:
-    return Provider(LocalConfig, LocalPlatform, "workers and tasks as threads of this process")
+    summary = "workers and tasks as threads of this process"
+    return Provider(LocalConfig, LocalPlatform, summary, "iris_backends.local.conformance")

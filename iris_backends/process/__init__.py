@@ -36,4 +36,5 @@ class ProcessPlatform(Platform):
 
 @hookimpl
 def iris_platform() -> Provider[ProcessConfig, Platform]:
-    return Provider(ProcessConfig, ProcessPlatform, "each attempt a process group on the worker's machine")
+    summary = "each attempt a process group on the worker's machine"
+    return Provider(ProcessConfig, ProcessPlatform, summary, "iris_backends.process.conformance")

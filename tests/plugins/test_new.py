@@ -62,7 +62,10 @@ def test_its_own_tests_pass_as_written(kind: str, tmp_path: Path) -> None:
 def test_what_it_writes_is_well_formed(kind: str, tmp_path: Path) -> None:
     """As a stranger's linter sees it, and their type checker."""
     assert new("demo-one", "--kind", kind, "--directory", str(tmp_path / "demo")).exit_code == 0
-    for tool in (["ruff", "check", "--isolated", "--line-length", "110"], ["mypy", "--strict"]):
+    for tool in (
+        ["ruff", "check", "--isolated", "--line-length=110", "--select=E,F,B,I,UP,RUF"],
+        ["mypy", "--strict"],
+    ):
         ran = python(tmp_path / "demo", *tool, "iris_demo_one")
         assert ran.returncode == 0, ran.stdout + ran.stderr
 

@@ -33,16 +33,16 @@ class TestMachines(MachinesConformance):
 
     @pytest.fixture
     def make_machines(self, plugin: Installed) -> Callable[[str], Machines]:
-        return lambda cluster: plugin.create(cluster=cluster).machines
+        return lambda cluster: plugin.machines(cluster=cluster)
 
 
 class TestRuntime(RuntimeConformance):
     @pytest.fixture
     def make_runtime(self, plugin: Installed) -> Callable[[], Runtime]:
-        return lambda: plugin.create().runtime
+        return plugin.runtime
 
 
 class TestTransport(TransportConformance):
     @pytest.fixture
     def make_transport(self, plugin: Installed) -> Callable[[], Transport]:
-        return plugin.create
+        return plugin.transport
