@@ -29,4 +29,5 @@ def _create(config: HttpConfig, context: Context) -> Transport:
 
 @hookimpl
 def iris_transport() -> Provider[HttpConfig, Transport]:
-    return Provider(HttpConfig, _create, "Connect over HTTP/1.1, pickled payloads with out-of-band buffers")
+    summary = "Connect over HTTP/1.1, pickled payloads with out-of-band buffers"
+    return Provider(HttpConfig, _create, summary, "iris_actor.http.conformance")

@@ -146,7 +146,8 @@ class ClusterConfig:
 
 @hookimpl
 def iris_resolver() -> Provider[ClusterConfig, Resolver]:
-    return Provider(ClusterConfig, _create, "names that are registered at the controller")
+    summary = "names that are registered at the controller"
+    return Provider(ClusterConfig, _create, summary, "iris.cluster.conformance")
 
 
 def _create(config: ClusterConfig, context: Context) -> ClusterResolver:

@@ -72,7 +72,8 @@ class FixedConfig:
 
 @hookimpl
 def iris_resolver() -> Provider[FixedConfig, Resolver]:
-    return Provider(FixedConfig, _create, "names from a table in the configuration")
+    summary = "names from a table in the configuration"
+    return Provider(FixedConfig, _create, summary, "iris_actor.resolvers.fixed_conformance")
 
 
 def _create(config: FixedConfig, context: Context) -> FixedResolver:

@@ -23,6 +23,7 @@ from iris_api.testing.waiting import ConditionTimeout, wait_for_condition
 if TYPE_CHECKING:
     from iris_api.testing.conformance.base import Conformance as Conformance
     from iris_api.testing.conformance.machines import MachinesConformance as MachinesConformance
+    from iris_api.testing.conformance.resolver import Registry as Registry
     from iris_api.testing.conformance.resolver import ResolverConformance as ResolverConformance
     from iris_api.testing.conformance.runtime import RuntimeConformance as RuntimeConformance
     from iris_api.testing.conformance.transport import TransportConformance as TransportConformance
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from iris_api.testing.fakes.transport import MemoryTransport as MemoryTransport
     from iris_api.testing.installed import IdleWorker as IdleWorker
     from iris_api.testing.installed import Installed as Installed
+    from iris_api.testing.relay import Relay as Relay
+    from iris_api.testing.relay import relay_to as relay_to
 
 __all__ = [
     "ConditionTimeout",
@@ -49,6 +52,8 @@ __all__ = [
     "MemoryTransport",
     "Process",
     "Program",
+    "Registry",
+    "Relay",
     "ResolverConformance",
     "RuntimeConformance",
     "TransportConformance",
@@ -56,6 +61,7 @@ __all__ = [
     "leaked_processes",
     "leaked_threads",
     "process_snapshot",
+    "relay_to",
     "thread_snapshot",
     "wait_for_condition",
 ]
@@ -71,9 +77,12 @@ _LAZY: Final = {
     "Installed": "iris_api.testing.installed",
     "MachinesConformance": "iris_api.testing.conformance.machines",
     "MemoryTransport": "iris_api.testing.fakes.transport",
+    "Registry": "iris_api.testing.conformance.resolver",
+    "Relay": "iris_api.testing.relay",
     "ResolverConformance": "iris_api.testing.conformance.resolver",
     "RuntimeConformance": "iris_api.testing.conformance.runtime",
     "TransportConformance": "iris_api.testing.conformance.transport",
+    "relay_to": "iris_api.testing.relay",
 }
 
 

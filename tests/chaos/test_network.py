@@ -16,11 +16,11 @@ from iris.client.job import Job
 from iris.cluster.types import CauseKind, Constraint, Entrypoint, JobState, TaskState
 from iris_api.errors import DeadlineExceeded, IrisError, Lost, TransportError
 from iris_api.testing import wait_for_condition
+from iris_api.testing.relay import relay_to
 from iris_api.threads import ThreadContainer
 from tests.chaos import tasks
 from tests.chaos.trio import GRACE, LIMIT, SOON, Trio, trio
 from tests.rigs.hosts import Host, Network, network
-from tests.rigs.relay import relay_to
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 

@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 
+from iris_actor.http.conformance import TestHttp
 from iris_actor.http.transport import HttpTransport
-from iris_api.testing import TransportConformance
-from iris_api.transport import Transport
 from tests.kit.bugs_http import BUGS, BuggyHttpKit
 from tests.kit.planted import outcomes
 
-
-class TestHttp(TransportConformance):
-    @pytest.fixture(params=[True, False], ids=["linger", "plain"])
-    def make_transport(self, request: pytest.FixtureRequest) -> Callable[[], Transport]:
-        linger = bool(request.param)
-        return lambda: HttpTransport(linger=linger)
+__all__ = ["TestHttp"]
 
 
 @pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.__name__)

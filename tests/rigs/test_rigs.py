@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from iris_api.testing.relay import relay_to
 from iris_api.threads import ThreadRegistry
 from tests.rigs.disk import small_disk
 from tests.rigs.hosts import network, reaper
-from tests.rigs.relay import relay_to
 
 MAKES_AND_DIES = """
 import os, signal
