@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from importlib.metadata import Distribution, PackageNotFoundError, version
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from importlib.metadata import Distribution
 
 __all__ = ["accepts", "running", "unmet"]
 
@@ -18,6 +20,8 @@ _Key = tuple[tuple[int, ...], int, int]
 
 def running() -> str:
     """The version of Iris that this is; empty where it runs without having been installed."""
+    from importlib.metadata import PackageNotFoundError, version
+
     try:
         return version(_IRIS)
     except PackageNotFoundError:
