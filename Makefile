@@ -4,7 +4,7 @@
 SHELL := /bin/sh
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test chaos check lint types imports generated fix proto lock bench sim build smoke clean
+.PHONY: help setup demo test chaos check lint types imports generated fix proto docs lock bench sim build smoke clean
 
 BIN := .venv/bin
 READY := .venv/.ready
@@ -28,7 +28,7 @@ demo: $(READY) ## start a cluster on this machine and run jobs and actors on it
 test: $(READY) ## run the tests; make test ARGS='-k actor -x'
 	@$(BIN)/python -m pytest $(ARGS)
 
-check: lint types imports generated ## lint, formatting, types, import rules, generated code (-k: do not stop at the first)
+check: lint types imports generated ## lint, formatting, types, import rules, generated code and pages (-k: do not stop at the first)
 
 lint: $(READY)
 	@$(BIN)/ruff check .
@@ -42,6 +42,7 @@ imports: $(READY)
 
 generated: $(READY)
 	@$(BIN)/python -m tools.proto --check
+	@$(BIN)/python -m tools.plugin_docs --check
 
 fix: $(READY) ## let ruff repair what it can
 	@$(BIN)/ruff check --fix .
@@ -49,6 +50,9 @@ fix: $(READY) ## let ruff repair what it can
 
 proto: $(READY) ## regenerate iris_api/rpc from proto/
 	@$(BIN)/python -m tools.proto
+
+docs: $(READY) ## renew the generated parts of docs/plugins; make docs ARGS=--transcripts runs every plugin's rules too
+	@$(BIN)/python -m tools.plugin_docs $(ARGS)
 
 lock: $(READY) ## renew requirements.lock after a change of pyproject.toml; UPGRADE=1 for the newest of everything
 	@UPGRADE='$(UPGRADE)' sh tools/lock.sh

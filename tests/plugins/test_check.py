@@ -171,7 +171,7 @@ def test_what_cannot_be_checked_is_refused_in_one_line(
 def test_tests_that_cannot_be_found_are_told(site: Site) -> None:
     ran = check(site, "process", "--tests", "no_such_module")
     assert ran.returncode == 2
-    assert "its rules could not be run: ERROR: file or directory not found: no_such_module" in ran.stderr
+    assert "its rules could not be run: ERROR: module or package not found: no_such_module" in ran.stderr
 
 
 def test_a_wrong_option_is_refused(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
