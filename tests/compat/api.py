@@ -1,0 +1,82 @@
+"""The public interface of iris_api in words, a line for each name: ``python -m tests.compat.api`` writes api.txt."""
+
+from __future__ import annotations
+
+import enum
+import importlib
+import inspect
+import pkgutil
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import attrs
+
+import iris_api
+
+FILE = Path(__file__).parent / "api.txt"
+NOT_PUBLIC = re.compile(
+    r"\._|\.rpc(\.|$)|^iris_api\.testing\."
+)  # of testing, what the package itself exports
+OWN = ("__init__", "__call__", "__enter__", "__exit__")
+
+
+def lines() -> list[str]:
+    """What is exported, in the order of names."""
+    return [line for module in modules() for line in sorted(of_module(module))]
+
+
+def modules() -> Iterator[ModuleType]:
+    names = [found.name for found in pkgutil.walk_packages(iris_api.__path__, "iris_api.")]
+    for name in sorted(name for name in names if not NOT_PUBLIC.search(name)):
+        yield importlib.import_module(name)
+
+
+def of_module(module: ModuleType) -> Iterator[str]:
+    for name in getattr(module, "__all__", ()):
+        yield from of_name(f"{module.__name__}.{name}", getattr(module, name))
+
+
+def of_name(name: str, thing: object) -> Iterator[str]:
+    if inspect.isclass(thing):
+        bases = ", ".join(base.__name__ for base in thing.__bases__ if base is not object)
+        yield f"class {name}({bases})"
+        yield from (f"{name}.{line}" for line in of_class(thing))
+    elif callable(thing) and not isinstance(thing, str) and hasattr(thing, "__name__"):
+        yield f"{name}{signature(thing)}"
+    else:
+        yield f"{name}: {type(thing).__name__}"
+
+
+def of_class(thing: type) -> Iterator[str]:
+    if issubclass(thing, enum.Enum):
+        yield from (f"{member.name} = {member.value!r}" for member in thing)
+        return
+    if attrs.has(thing):
+        for field in attrs.fields(thing):
+            if field.init:
+                optional = "" if field.default is attrs.NOTHING else " = ..."
+                yield f"{field.alias}: {field.type}{optional}{' (keyword)' if field.kw_only else ''}"
+    for name, member in vars(thing).items():
+        own = name in OWN and not attrs.has(thing)
+        if name.startswith("_") and not own:
+            continue
+        plain = member.__func__ if isinstance(member, staticmethod | classmethod) else member
+        if inspect.isfunction(plain):
+            abstract = "abstract " if getattr(plain, "__isabstractmethod__", False) else ""
+            yield f"{name}{signature(plain)}{abstract and ' (abstract)'}"
+        elif isinstance(member, property):
+            yield f"{name} (property)"
+
+
+def signature(function: object) -> str:
+    try:
+        text = str(inspect.signature(function))  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return "(...)"
+    return re.sub(r" at 0x[0-9a-f]+", "", text.replace("'", ""))
+
+
+if __name__ == "__main__":
+    FILE.write_text("\n".join(lines()) + "\n")
