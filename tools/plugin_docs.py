@@ -143,8 +143,17 @@ def hooks() -> str:
 
 def fields_of(value: type) -> str:
     """A value's fields, with their types and defaults."""
-    rows = [f"| `{one.name}` | `{cell(str(one.type))}` | {default_of(one)} |" for one in attrs.fields(value)]
+    rows = [
+        f"| `{one.name}` | `{cell(annotation(value, one.name))}` | {default_of(one)} |"
+        for one in attrs.fields(value)
+    ]
     return "\n".join(["", prose(value), "", "| field | type | default |", "|---|---|---|", *rows, "", ""])
+
+
+def annotation(value: type, field: str) -> str:
+    """As it is written; that of the attrs field may have been resolved meanwhile."""
+    found = next(one.__annotations__[field] for one in value.__mro__ if field in inspect.get_annotations(one))
+    return found if isinstance(found, str) else inspect.formatannotation(found)
 
 
 def default_of(one: attrs.Attribute[object]) -> str:

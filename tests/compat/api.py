@@ -14,6 +14,7 @@ from types import ModuleType
 import attrs
 
 import iris_api
+from tools.plugin_docs import annotation
 
 FILE = Path(__file__).parent / "api.txt"
 NOT_PUBLIC = re.compile(
@@ -57,7 +58,7 @@ def of_class(thing: type) -> Iterator[str]:
         for field in attrs.fields(thing):
             if field.init:
                 optional = "" if field.default is attrs.NOTHING else " = ..."
-                yield f"{field.alias}: {field.type}{optional}{' (keyword)' if field.kw_only else ''}"
+                yield f"{field.alias}: {annotation(thing, field.name)}{optional}{' (keyword)' if field.kw_only else ''}"
     for name, member in vars(thing).items():
         own = name in OWN and not attrs.has(thing)
         if name.startswith("_") and not own:
