@@ -58,7 +58,8 @@ def of_class(thing: type) -> Iterator[str]:
         for field in attrs.fields(thing):
             if field.init:
                 optional = "" if field.default is attrs.NOTHING else " = ..."
-                yield f"{field.alias}: {annotation(thing, field.name)}{optional}{' (keyword)' if field.kw_only else ''}"
+                keyword = " (keyword)" if field.kw_only else ""
+                yield f"{field.alias}: {annotation(thing, field.name)}{optional}{keyword}"
     for name, member in vars(thing).items():
         own = name in OWN and not attrs.has(thing)
         if name.startswith("_") and not own:
