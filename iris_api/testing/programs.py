@@ -1,17 +1,25 @@
-"""Program: what a task of a test does, in words that a shell and a fake can both follow."""
+"""Program: what a task of a test does, in words that a shell, Python and a fake can all follow."""
 
 from __future__ import annotations
 
+import os
 import shlex
+import signal
+import sys
+import threading
+import time
 from collections.abc import Iterator
+from pathlib import Path
 
 from attrs import frozen
+
+from iris_api.job_info import stop_event
 
 __all__ = ["BULK_LINE", "GOODBYE", "Program"]
 
 BULK_LINE = 49  # digits of a line of `bulk`
 GOODBYE = ("bye", 5)  # what is printed, and the exit code, of a program that obeys
-_PAUSE = 0.02  # seconds between two looks of a shell
+_PAUSE = 0.02  # seconds between two looks
 
 
 @frozen(kw_only=True)
@@ -38,6 +46,41 @@ class Program:
     def argv(self) -> tuple[str, ...]:
         """The same for a POSIX shell."""
         return ("/bin/sh", "-c", "\n".join(self._script()))
+
+    def run(self) -> None:
+        """Do it here, in a process or in a thread that heeds `stop_event`."""
+        stop = stop_event()
+        if stop is None and self.on_stop != "die":
+            signal.signal(signal.SIGTERM, lambda *_: self._heed())
+        taken = b"x" * self.memory
+        for index, (source, text) in enumerate(self.lines):
+            end = "" if self.open_end and index == len(self.lines) - 1 else "\n"
+            print(text, end=end, file=sys.stderr if source == "stderr" else sys.stdout, flush=True)
+        for index in range(self.bulk):
+            print(f"{index:0{BULK_LINE}d}")
+        while self.until and not Path(self.until).exists():
+            self._pause(stop)
+        for text in self.after:
+            print(text)
+        while self.stays:
+            self._pause(stop)
+        del taken
+        if self.signal:
+            os.kill(os.getpid(), self.signal)
+        sys.exit(self.code)
+
+    def _pause(self, stop: threading.Event | None) -> None:
+        time.sleep(_PAUSE)
+        if stop is not None and stop.is_set():
+            self._heed()
+
+    def _heed(self) -> None:
+        """What it does when it is asked to end."""
+        word, code = GOODBYE
+        if self.on_stop == "obey":
+            print(word, flush=True)
+        if self.on_stop != "ignore":
+            sys.exit(code if self.on_stop == "obey" else 128 + signal.SIGTERM)
 
     def _script(self) -> Iterator[str]:
         if self.on_stop != "die":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import pytest
 
 from iris_api.testing import FakeRuntime, RuntimeConformance
@@ -18,6 +20,12 @@ class TestFakeRuntime(FakeRuntimeKit):
 
 class TestAbleRuntime(AbleKit):
     """All of it, and nothing is left out."""
+
+
+class TestRuntimeOfCalls(AbleKit):
+    """As for a runtime that cannot run commands: what the rules want done is done by calls."""
+
+    not_promised: ClassVar = {"commands": "it runs calls only", "exec": "it runs calls only"}
 
 
 @pytest.mark.parametrize("bug", bugs_runtime.BUGS, ids=lambda bug: bug.__name__)

@@ -34,7 +34,8 @@ def seen(machines: Machines, slice_id: str) -> Slice | None:
 
 
 class MachinesBase(Conformance):
-    """Each rule makes slices in clusters whose names nobody else uses, and deletes them at its end."""
+    """Each rule makes slices in clusters whose names nobody else uses, and deletes them at its end. There are
+    up to 16 machines at a time."""
 
     kind = "machines"
     abilities: ClassVar[Mapping[str, str]] = {

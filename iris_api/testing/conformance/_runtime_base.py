@@ -12,7 +12,7 @@ import pytest
 
 from iris_api.jobs import Entry
 from iris_api.platform import Runtime
-from iris_api.testing.conformance._tasks import Attempts, ProcessesOf, Task, marked_processes
+from iris_api.testing.conformance._tasks import Attempts, ProcessesOf, Task, call_of, marked_processes
 from iris_api.testing.conformance.base import Conformance, override
 from iris_api.testing.programs import Program
 
@@ -55,8 +55,10 @@ class RuntimeBase(Conformance):
 
     @pytest.fixture
     def entry_for(self) -> Callable[[Program], Entry]:
-        """How this runtime is told to do what a :class:`~iris_api.testing.Program` says: as a shell script,
-        unless it runs something else."""
+        """How this runtime is told to do what a :class:`~iris_api.testing.Program` says: by a shell script,
+        or by a call where commands are not promised."""
+        if "commands" in self.not_promised:
+            return call_of
         return lambda program: Entry(argv=program.argv())
 
     @pytest.fixture

@@ -10,17 +10,21 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import cloudpickle
+
 from iris_api.ids import new_uid
 from iris_api.job_info import JobInfo
 from iris_api.jobs import Entry, Entrypoint
 from iris_api.platform import Exit, Launch, Runtime, Sandbox
+from iris_api.testing import programs
 from iris_api.testing.programs import Program
 from iris_api.testing.waiting import wait_for_condition
 
-__all__ = ["Attempts", "KeptOutput", "ProcessesOf", "Task", "What", "marked_processes"]
+__all__ = ["Attempts", "KeptOutput", "ProcessesOf", "Task", "What", "call_of", "marked_processes"]
 
 ProcessesOf = Callable[[str], Sequence[int]]
 What = Program | tuple[str, ...] | Callable[..., object]
+_pickling = threading.Lock()  # what is pickled by value is told to the whole process
 
 
 class KeptOutput:
@@ -149,6 +153,17 @@ class Attempts:
             return self._entry_for(what)
         made = Entrypoint.from_command(*what) if isinstance(what, tuple) else None
         return (made or Entrypoint.from_callable(what, *args)).entry()  # type: ignore[arg-type]
+
+
+def call_of(program: Program) -> Entry:
+    """A call that does what `program` says, pickled with its code: a task's interpreter may have another
+    version of this kit, or none."""
+    with _pickling:
+        cloudpickle.register_pickle_by_value(programs)
+        try:
+            return Entrypoint.from_callable(program.run).entry()
+        finally:
+            cloudpickle.unregister_pickle_by_value(programs)
 
 
 def marked_processes(uid: str) -> list[int]:
