@@ -116,6 +116,17 @@ def test_iris_lists_both(selected: Apart) -> None:
     assert ["*", "file", "iris-example", "0.1.0", "ok"] in [line[:5] for line in lines]
 
 
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("mem", "mem: 27 passed, 7 not promised of 34 rules"),
+        ("file", "file: 13 passed, 4 not promised of 17 rules"),
+    ],
+)
+def test_iris_checks_each(apart: Apart, name: str, found: str) -> None:
+    assert found in apart.run("-m", "iris", "plugin", "check", name)
+
+
 def test_a_call_goes_through_both(selected: Apart) -> None:
     address, result = selected.run("-c", CALL).split()
     assert address.startswith("mem://")

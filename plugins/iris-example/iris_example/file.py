@@ -40,7 +40,7 @@ class FileConfig:
 
 @hookimpl
 def iris_resolver() -> Provider[FileConfig, Resolver]:
-    return Provider(FileConfig, _create, "names from a table in a file")
+    return Provider(FileConfig, _create, "names from a table in a file", "iris_example.file_conformance")
 
 
 def _create(config: FileConfig, context: Context) -> Resolver:

@@ -33,7 +33,7 @@ class MemConfig:
 
 @hookimpl
 def iris_transport() -> Provider[MemConfig, Transport]:
-    return Provider(MemConfig, _create, "calls within one process")
+    return Provider(MemConfig, _create, "calls within one process", "iris_example.mem_conformance")
 
 
 def _create(config: MemConfig, context: Context) -> Transport:

@@ -1,27 +1,14 @@
-"""`mem` keeps what Iris asks of every transport."""
+"""The transport `mem`: the rules of Iris, and its delay."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from typing import ClassVar
 
-import pytest
-
-from iris_api.testing import TransportConformance
-from iris_api.transport import Bind, Reply, Request, Transport
+from iris_api.transport import Bind, Reply, Request
 from iris_example.mem import MemTransport
+from iris_example.mem_conformance import TestMem
 
-
-class TestMem(TransportConformance):
-    not_promised: ClassVar = {
-        "processes": "it is the memory of one process",
-        "sockets": "it opens none",
-    }
-
-    @pytest.fixture
-    def make_transport(self) -> Callable[[], Transport]:
-        return MemTransport
+__all__ = ["TestMem"]
 
 
 def test_delay_is_the_time_that_a_call_takes() -> None:
