@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextvars
 import os
 import signal
 import threading
@@ -14,6 +13,7 @@ from typing import Generic, TypeVar
 import pytest
 
 from iris_api.testing.waiting import wait_for_condition
+from iris_api.threads import ThreadContainer
 
 __all__ = ["at_once", "run_and_kill", "within"]
 
@@ -27,19 +27,16 @@ class _Call(Generic[T]):
         self._call, self._what = call, what
         self._result: list[T] = []
         self._error: BaseException | None = None
-        context = contextvars.copy_context()
-        self._thread = threading.Thread(target=context.run, args=(self._run,), name=what, daemon=True)
-        self._thread.start()
+        self._thread = ThreadContainer(what).spawn(self._run, what)
 
     def result(self, timeout: float) -> T:
-        self._thread.join(timeout)
-        if self._thread.is_alive():
+        if not self._thread.join(timeout):
             pytest.fail(f"{self._what} has not returned within {timeout:g} s", pytrace=False)
         if self._error is not None:
             raise self._error
         return self._result[0]
 
-    def _run(self) -> None:
+    def _run(self, _stop: threading.Event) -> None:
         try:
             self._result.append(self._call())
         except BaseException as error:
