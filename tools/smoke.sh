@@ -34,3 +34,9 @@ $python -m pip install --quiet "$checkout[docker,gcp]"
 $python -m pip check
 $python -c 'import docker, google.cloud.compute_v1'
 $python smoke.py
+
+say "write a plugin, install it, run its tests"
+env/bin/iris plugin new demo --kind platform
+$python -m pip install --quiet "$checkout[testing]" './iris-demo[test]'
+$python -m pytest -q iris-demo/tests
+env/bin/iris plugin check demo

@@ -28,7 +28,8 @@ def missing_files(project: dict[str, Any], names: set[str]) -> list[str]:
     packages: list[str] = project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
     wanted = {f"{package}/py.typed" for package in packages}
     for package in packages:
-        wanted |= {path.relative_to(ROOT).as_posix() for path in (ROOT / package).rglob("*.py")}
+        for pattern in ("*.py", "*.tmpl"):
+            wanted |= {path.relative_to(ROOT).as_posix() for path in (ROOT / package).rglob(pattern)}
     foreign = {name for name in names if name.split("/")[0] not in packages and ".dist-info/" not in name}
     return [f"  missing: {name}" for name in sorted(wanted - names)] + [
         f"  not ours: {name}" for name in sorted(foreign)
