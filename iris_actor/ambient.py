@@ -11,14 +11,16 @@ from typing import Final
 from iris_api.credentials import Token, ambient_token, owner_token
 from iris_api.errors import InvalidSpec
 from iris_api.job_info import get_job_info
-from iris_api.transport import Channel, Transport
+from iris_api.plugins import PluginCalls
+from iris_api.transport import Bind, Channel, Handler, Listener, Transport
 
-__all__ = ["connect", "shared_channel", "token_to_show", "transport"]
+__all__ = ["connect", "listen", "shared_channel", "token_to_show", "transport"]
 
 _MAX_CHANNELS: Final = 256
 
 _lock = threading.Lock()
 _transports: dict[str, Transport] = {}
+_calls: dict[int, PluginCalls] = {}  # of the transports that plugins have made, by their identity
 _channels: OrderedDict[tuple[int, str, Token | None], Channel] = OrderedDict()
 _inherited: list[object] = []  # of a parent process: its sockets are not ours to close
 
@@ -34,6 +36,15 @@ def transport() -> Transport:
         with _lock:
             found = _transports.setdefault(kind, made)
     return found
+
+
+def listen(handler: Handler, bind: Bind, *, over: Transport | None = None) -> Listener:
+    """A listener of this transport, by default the ambient one. What goes wrong names its plugin."""
+    chosen = over or transport()
+    calls = _calls_of(chosen)
+    with calls.during("listen()"):
+        listener = chosen.listen(handler, bind)
+    return calls.checked(listener, Listener, "listen()")
 
 
 def token_to_show() -> Token:
@@ -55,7 +66,10 @@ def connect(address: str, token: Token | None = None, *, over: Transport | None 
             f"address {address!r}: the transport in use ({type(chosen).__name__}) serves {known}host:port;"
             " [transport] of iris.toml selects another one"
         )
-    return chosen.connect(address, token if token is not None else token_to_show())
+    calls = _calls_of(chosen)
+    with calls.during("connect()"):
+        channel = chosen.connect(address, token if token is not None else token_to_show())
+    return calls.checked(channel, Channel, "connect()")
 
 
 def shared_channel(address: str, token: Token | None, over: Transport) -> Channel:
@@ -92,7 +106,12 @@ def _create(kind: str) -> Transport:
     options = table.options if table.kind == kind else {}
     config = structure_table(plugin.provider("transport").config, options, "transport")
     made: Transport = Selected(plugin, "transport", config).create(Context())
+    _calls[id(made)] = PluginCalls(str(plugin.info))
     return made
+
+
+def _calls_of(chosen: Transport) -> PluginCalls:
+    return _calls.get(id(chosen)) or PluginCalls()
 
 
 def _close_all() -> None:

@@ -172,7 +172,7 @@ class ActorServer:
     def _listen(self, dispatch: Dispatch, bind: Bind) -> Listener:
         """In a context of its own, which the calls inherit: by it `stop` knows where it is called."""
         _serving_here.set(self)
-        return (self._transport or ambient.transport()).listen(dispatch, bind)
+        return ambient.listen(dispatch, bind, over=self._transport)
 
     def _bind(self, info: JobInfo | None, threads: ThreadContainer) -> Bind:
         host, port = self._host, self._port

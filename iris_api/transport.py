@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from typing import Final, Protocol, runtime_checkable
 
 from attrs import define, field, frozen
 
 from iris_api.credentials import Token
+from iris_api.errors import DeadlineExceeded
 from iris_api.threads import ThreadContainer
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "Transport",
 ]
 
+_LATE: Final = 2.0  # seconds that a transport may be late with the failure of a call whose time is up
 DEFAULT_TIMEOUT: Final = 60.0  # seconds: every call has a deadline
 
 
@@ -108,7 +110,14 @@ class Channel(ABC):
     def call(self, request: Request) -> Reply:
         """Send and wait, within the request's timeout, in the caller's own thread where the transport
         can. Raises as the future of `submit` does."""
-        return self.submit(request).result()
+        future = self.submit(request)
+        wait([future], request.timeout + _LATE)
+        if not future.done():
+            kind = f"{type(self).__module__}.{type(self).__name__}"
+            raise DeadlineExceeded(
+                f"{request.actor}.{request.method}: {kind} has not kept the deadline of {request.timeout:g} s"
+            )
+        return future.result()
 
     @abstractmethod
     def close(self) -> None:

@@ -60,7 +60,7 @@ class PluginCalls:
         ]
 
     def _named(self) -> str:
-        return f"plugin {self._plugin}" if self._plugin else "the platform"
+        return f"plugin {self._plugin}" if self._plugin else "the plugin"
 
 
 @contextmanager

@@ -85,3 +85,18 @@ def test_debug_shows_the_plugin_s_traceback(site: Site, tmp_path: Path) -> None:
     ended = up(site, tmp_path, "--debug")
     assert "iris_acme_acme.py" in ended.stderr
     assert "raised by iris plugin 'acme' (iris-acme 1.0) in create()" in ended.stderr
+
+
+def test_a_broken_plugin_that_is_not_selected_is_never_imported(site: Site, tmp_path: Path) -> None:
+    """Neither the check of a configuration nor the list of plugins minds it."""
+    trace = tmp_path / "imported"
+    site.add("iris-acme", "1.0", {"acme": f"open({str(trace)!r}, 'w').close()\nraise RuntimeError"})
+    site.add("iris-rival", "2.0", {"acme": "raise RuntimeError"})
+    for command in (["config", "check"], ["plugins"]):
+        ran = subprocess.run(
+            [sys.executable, "-m", "iris", *command],
+            cwd=tmp_path, capture_output=True, text=True, timeout=50, check=False,
+            env=os.environ | {"PYTHONPATH": os.pathsep.join([str(site.root), *sys.path])},
+        )  # fmt: skip
+        assert ran.returncode == 0, ran.stderr
+    assert not trace.exists()
