@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from iris_api.config import Config, structure_table
+from iris_api.config import Config, Selected, structure_table
 from iris_api.context import Context
+from iris_api.platform import Platform
 from iris_api.plugins import Plugins
 from iris_api.threads import ThreadContainer
 
@@ -59,10 +60,13 @@ def _end_all(worker: Path, table: Mapping[str, Any], threads: ThreadContainer) -
     plugin = Plugins().load(table["kind"])
     provider = plugin.provider("platform")
     options = structure_table(provider.config, table["options"], worker.name)
-    platform = provider.create(options, Context(directory=worker / "sandboxes", threads=threads))
+    selected: Selected[Platform] = Selected(plugin, "platform", options)
+    platform = selected.create(Context(directory=worker / "sandboxes", threads=threads))
     assert platform.runtime is not None  # it was a pool's runtime
     try:
-        for sandbox in platform.runtime.adopt(lambda _uid: _Nowhere()):
+        with plugin.blamed("adopt()"):
+            left = platform.runtime.adopt(lambda _uid: _Nowhere())
+        for sandbox in left:
             sandbox.stop(0.0)
             sandbox.wait(_WAIT)
             platform.runtime.forget(sandbox.uid)

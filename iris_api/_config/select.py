@@ -17,7 +17,7 @@ from iris_api._config.values import Config, PluginTable
 from iris_api._plugins.patience import Hangs, patience, within
 from iris_api.context import Context
 from iris_api.errors import ConfigError, PluginError, PluginNotFound
-from iris_api.platform import Platform
+from iris_api.platform import Machines, Platform, Runtime
 from iris_api.plugins import Kind, LoadedPlugin, Plugins
 from iris_api.resolver import Resolver
 from iris_api.transport import Transport
@@ -52,7 +52,19 @@ class Selected(Generic[T]):
                     f"plugin {self.plugin.info}: create() must return a {contract.__name__}, "
                     f"and returned {returned}"
                 )
+            self._check_parts(made)
         return made
+
+    def _check_parts(self, made: object) -> None:
+        """A platform's two parts are what their names say, or None."""
+        parts = {"machines": Machines, "runtime": Runtime} if isinstance(made, Platform) else {}
+        for name, contract in parts.items():
+            part = getattr(made, name)
+            if part is not None and not isinstance(part, contract):
+                raise PluginError(
+                    f"plugin {self.plugin.info}: its {name} must be a {contract.__name__} or None, "
+                    f"and is {type(part).__name__}"
+                )
 
     def _create(self, context: Context) -> T:
         create: Callable[[Any, Context], T] = self.plugin.provider(self.kind).create

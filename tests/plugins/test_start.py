@@ -25,6 +25,7 @@ HANG = "import time\ntime.sleep(100)\n"
 RAISING = PLATFORM.replace("self.options = options", "raise KeyError('zone')")
 HANGING = PLATFORM.replace("self.options = options", "import time; time.sleep(100)")
 NO_PLATFORM = PLATFORM.replace("Provider(Options, Made,", "Provider(Options, lambda options, context: 7,")
+NO_MACHINES = PLATFORM.replace("self.options = options", "self.machines = {}")
 
 
 def up(site: Site, tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -52,8 +53,16 @@ def up(site: Site, tmp_path: Path, *arguments: str) -> subprocess.CompletedProce
         (RAISING, "KeyError: 'zone' (raised by iris plugin 'acme' (iris-acme 1.0) in create())"),
         (HANGING, "plugin 'acme' (iris-acme 1.0) hangs in create(): it has not returned within 1 s"),
         (NO_PLATFORM, "plugin 'acme' (iris-acme 1.0): create() must return a Platform, and returned int"),
+        (NO_MACHINES, "plugin 'acme' (iris-acme 1.0): its machines must be a Machines or None, and is dict"),
     ],
-    ids=["import raises", "import hangs", "create raises", "create hangs", "create returns something else"],
+    ids=[
+        "import raises",
+        "import hangs",
+        "create raises",
+        "create hangs",
+        "create returns another",
+        "machines are none",
+    ],
 )
 def test_a_failing_plugin_ends_the_start_with_one_line(
     site: Site, tmp_path: Path, source: str, said: str
