@@ -184,7 +184,7 @@ class Cluster:
             name: selected.create(self._context(directory / "platforms" / name, host))
             for name, selected in self._selection.platforms.items()
         }
-        self._undo.append(lambda: _close(platforms))
+        self._undo.append(lambda: _close(self._selection, platforms))
         bound = bind_pools(self._config, platforms)
         pools = [_pool(pool, self._selection) for pool in bound.values()]
         keeper = PoolKeeper(pools, threads=self._threads.child("pools"))
@@ -228,10 +228,10 @@ def _retention(kept: StateConfig) -> Retention:
     )
 
 
-def _close(platforms: Mapping[str, Platform]) -> None:
+def _close(selection: Selection, platforms: Mapping[str, Platform]) -> None:
     with contextlib.ExitStack() as stack:
-        for platform in platforms.values():
-            stack.callback(platform.close)
+        for name, platform in platforms.items():
+            stack.callback(selection.platforms[name].close, platform)
 
 
 def _pool(bound: BoundPool, selection: Selection) -> Pool:

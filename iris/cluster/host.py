@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -10,7 +12,6 @@ from iris.cluster.strays import claim
 from iris_api.config import Config, Selection
 from iris_api.context import Context, WorkerSpec
 from iris_api.credentials import Token
-from iris_api.platform import Platform
 from iris_api.threads import ThreadContainer
 
 if TYPE_CHECKING:
@@ -22,10 +23,11 @@ STOP: Final = 8.0  # seconds: the grace of attempts and some more
 
 
 class HostedWorker:
-    """A worker that runs in this process, with the platform object whose runtime it uses."""
+    """A worker that runs in this process."""
 
-    def __init__(self, worker: Worker, platform: Platform, threads: ThreadContainer) -> None:
-        self._worker, self._platform, self._threads = worker, platform, threads
+    def __init__(self, worker: Worker, close: Callable[[], None], threads: ThreadContainer) -> None:
+        """`close` releases the platform whose runtime it uses."""
+        self._worker, self._close, self._threads = worker, close, threads
         self._lock = threading.Lock()
         self._stopped = False
 
@@ -51,7 +53,7 @@ class HostedWorker:
             if not self._stopped:
                 self._stopped = True
                 self._worker.stop(timeout)
-                self._platform.close()
+                self._close()
 
 
 class WorkerHost:
@@ -119,7 +121,7 @@ class WorkerHost:
         )
         worker = Worker(config, platform.runtime, threads=threads, plugin=str(selected.plugin.info))
         worker.start()
-        hosted = HostedWorker(worker, platform, threads)
+        hosted = HostedWorker(worker, partial(selected.close, platform), threads)
         with self._lock:
             self._workers.append(hosted)
         return hosted

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final, Generic, TypeVar
@@ -14,7 +15,7 @@ from iris_api._config.parse import Draft, read_draft
 from iris_api._config.paths import join
 from iris_api._config.structure import structure_table
 from iris_api._config.values import Config, PluginTable
-from iris_api._plugins.patience import Hangs, patience, within
+from iris_api._plugins.patience import MORE, Hangs, patience, within
 from iris_api.context import Context
 from iris_api.errors import ConfigError, PluginError, PluginNotFound
 from iris_api.platform import Machines, Platform, Runtime
@@ -25,6 +26,7 @@ from iris_api.transport import Transport
 __all__ = ["Selected", "Selection", "load_selection", "select"]
 
 T = TypeVar("T")
+_log = logging.getLogger("iris.plugins")
 _CONTRACTS: Final[Mapping[Kind, type]] = {
     "platform": Platform,
     "transport": Transport,
@@ -55,6 +57,14 @@ class Selected(Generic[T]):
             self._check_parts(made)
         return made
 
+    def close(self, made: Platform | Resolver, timeout: float = 10.0) -> None:
+        """Close what `create` has made. One that does not return in time is logged, and left behind."""
+        try:
+            with self.plugin.blamed("close()"):
+                within(timeout, made.close, f"close() of plugin {self.plugin.info}")
+        except Hangs as error:
+            _log.error("plugin %s hangs in close(): %s", self.plugin.info, error)
+
     def _check_parts(self, made: object) -> None:
         """A platform's two parts are what their names say, or None."""
         parts = {"machines": Machines, "runtime": Runtime} if isinstance(made, Platform) else {}
@@ -73,7 +83,7 @@ class Selected(Generic[T]):
                 patience(), lambda: create(self.options, context), f"create() of plugin {self.plugin.info}"
             )
         except Hangs as error:
-            raise PluginError(f"plugin {self.plugin.info} hangs in create(): {error}") from None
+            raise PluginError(f"plugin {self.plugin.info} hangs in create(): {error}; {MORE}") from None
 
 
 @frozen

@@ -8,7 +8,7 @@ from typing import Final
 from iris_api._closest import did_you_mean
 from iris_api._plugins.loaded import LoadedPlugin, validate
 from iris_api._plugins.metadata import PluginInfo, Scan, scan
-from iris_api._plugins.patience import Hangs, patience, within
+from iris_api._plugins.patience import MORE, Hangs, patience, within
 from iris_api._plugins.requires import running, unmet
 from iris_api.errors import PluginConflict, PluginError, PluginLoadError, PluginNotFound
 
@@ -101,6 +101,7 @@ def _too_new(info: PluginInfo, needed: str) -> str:
 
 
 def _did_not_load(info: PluginInfo, error: BaseException) -> str:
-    plain = isinstance(error, PluginError | Hangs)
-    reason = str(error) if plain else f"{type(error).__name__}: {error}"
+    if isinstance(error, Hangs):
+        return f"plugin {info.name!r} from {info.origin} did not load: {error}; {MORE}"
+    reason = str(error) if isinstance(error, PluginError) else f"{type(error).__name__}: {error}"
     return f"plugin {info.name!r} from {info.origin} did not load: {' '.join(reason.split())}"

@@ -12,10 +12,11 @@ from typing import Any, Final, TypeVar
 
 from iris_api._threads.container import ThreadContainer
 
-__all__ = ["Hangs", "patience", "within"]
+__all__ = ["MORE", "Hangs", "patience", "within"]
 
 T = TypeVar("T")
 _VARIABLE: Final = "IRIS_PLUGIN_TIMEOUT"
+MORE: Final = f"{_VARIABLE} allows more"
 _DEFAULT: Final = 120.0  # seconds; the import of a cloud's SDK has been seen to take 43 on a busy machine
 _SOON: Final = 10.0  # seconds until somebody who waits is told for whom
 _log = logging.getLogger("iris.plugins")
@@ -56,7 +57,7 @@ def within(seconds: float, function: Callable[[], T], what: str) -> T:
     if failed:
         raise failed[0]
     if not found:
-        raise Hangs(f"it has not returned within {seconds:g} s{_where(what)}; {_VARIABLE} allows more")
+        raise Hangs(f"it has not returned within {seconds:g} s{_where(what)}")
     value: T = found[0]
     return value
 

@@ -59,6 +59,18 @@ def test_a_create_that_hangs_is_ended_by_a_deadline(site: Site, hang: str) -> No
         selected.create(Context())
 
 
+def test_a_close_that_hangs_is_named_and_left_behind(
+    site: Site, hang: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    site.add("iris-acme", "1.0", {"acme": hang + PLATFORM.replace("        pass", "        hang()")})
+    config = parse_config('[pools.x]\nplatform = "acme"\nruntime = "process"\n')
+    selected = select(config).platforms["acme"]
+    selected.close(selected.create(Context()), timeout=0.1)
+    (record,) = caplog.records
+    said = record.getMessage()
+    assert said.startswith("plugin 'acme' (iris-acme 1.0) hangs in close(): it has not returned within 0.1 s")
+
+
 def test_a_call_is_overdue_after_the_patience() -> None:
     clock = VirtualClock()
     calls = PluginCalls("'acme' (iris-acme 1.0)", clock=clock.now)
