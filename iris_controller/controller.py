@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import gc
 import logging
 import shutil
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -150,6 +152,8 @@ class Controller:
         _await_ready(server, self._config.host)
         assert self._pruner is not None
         self._pruner.start(self._threads)
+        if store.tend_every is not None:
+            self._threads.spawn_loop(functools.partial(_tend, store, store.tend_every), "tend")
 
     def _open(self) -> tuple[StateLock | None, Store]:
         if self._config.state is None:
@@ -211,6 +215,14 @@ class Controller:
     async def _close(self, loop: ControlLoop) -> None:
         self._polls.close()
         await loop.close()
+
+
+def _tend(store: Store, every: float, stop: threading.Event) -> None:
+    while not stop.wait(every):
+        try:
+            store.tend()
+        except PlatformError as error:  # a full disk, say: commits tell of it
+            _log.debug("%s", error)
 
 
 @contextlib.contextmanager

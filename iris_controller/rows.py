@@ -215,6 +215,7 @@ class Attempt:
 @frozen(kw_only=True)
 class Worker:
     """`revision` counts changes of what the worker should have. `past`: incarnations that came before.
+    `incarnation` is empty, and `lost` is true, once the last of them has said that it leaves.
 
     `faults`: root jobs whose attempts it failed one after the other for reasons of its own; after some it
     rests, longer each time (`rests` counts them), and gets nothing new before `rests_until` (monotonic).
@@ -241,6 +242,10 @@ class Worker:
     @property
     def key(self) -> str:
         return self.id
+
+    @property
+    def left(self) -> bool:
+        return not self.incarnation
 
 
 @frozen(kw_only=True)

@@ -75,7 +75,7 @@ class ControllerService:
 
     async def list_workers(self, request: pb.ListWorkersRequest, ctx: Any = None) -> pb.ListWorkersReply:
         state, mono = self._core.state, self._core.now().mono
-        workers = sorted(state.rows(Worker), key=lambda worker: worker.id)
+        workers = sorted((one for one in state.rows(Worker) if not one.left), key=lambda worker: worker.id)
         return pb.ListWorkersReply(workers=[worker_status(state, worker, mono) for worker in workers])
 
     async def get_cluster(self, request: pb.GetClusterRequest, ctx: Any = None) -> pb.GetClusterReply:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import os
 import resource
@@ -17,6 +16,7 @@ from iris.cli._client import config_option
 
 __all__ = ["catch_signals", "make_room", "up"]
 
+_ENDING: Final = frozenset({signal.SIGINT, signal.SIGTERM})
 _FILES: Final = 65_536
 _GARBAGE: Final = (20_000, 20, 50)  # with the default a tenth of the controller's time goes there
 
@@ -75,16 +75,17 @@ def make_room() -> None:
 def catch_signals() -> Callable[[], object]:
     """From now on SIGINT and SIGTERM are kept; returns what blocks until there is one.
 
-    The handler only writes to a pipe: one that sets an Event would wait for ever for the Event's lock if
-    it came while its own thread holds that.
+    The interpreter's own handler writes to a pipe, in whichever thread it comes. One in Python would only
+    run once the main thread runs, which has perhaps just begun to read, and would not be woken.
     """
     received, caught = os.pipe()
     os.set_blocking(caught, False)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda _number, _frame: _note(caught))
-    return lambda: os.read(received, 1)
+    signal.set_wakeup_fd(caught, warn_on_full_buffer=False)
+    for number in _ENDING:
+        signal.signal(number, lambda _number, _frame: None)
 
+    def wait() -> None:
+        while not _ENDING.intersection(os.read(received, 512)):  # the pipe has the numbers of all signals
+            continue
 
-def _note(caught: int) -> None:
-    with contextlib.suppress(BlockingIOError):  # full: there is more than enough to see
-        os.write(caught, b"x")
+    return wait

@@ -148,7 +148,9 @@ class Checks:
             self.fail("one live attempt", f"task {task.id} is {task.state} and has {live}")
 
     def _worker(self, before: Worker | None, worker: Worker) -> None:
-        """Who was replaced does not speak for the worker again."""
+        """Who was replaced, or has left, does not speak for the worker again."""
+        if worker.left:
+            return
         known = self._incarnations.setdefault(worker.id, {})
         replaced = worker.incarnation in known and before is not None
         if replaced and before is not None and before.incarnation != worker.incarnation:

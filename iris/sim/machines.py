@@ -51,6 +51,9 @@ class Machine:
             or (self.process is not None and self.process.alive)
         ):
             return
+        if self.host.suspended:
+            self.host.when_resumed.append(self.boot)
+            return
         kernel = self.world.kernel
         process = self.process = self.host.process(f"worker-{self.host.name}")
         process.on_death.append(self._died)

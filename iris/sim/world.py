@@ -90,6 +90,9 @@ class World:
         """Start the controller's process, as an init system does when it has died."""
         if self.process is not None and self.process.alive:
             return
+        if self.host.suspended:
+            self.host.when_resumed.append(self.boot_controller)
+            return
         process = self.process = self.host.process("controller")
         process.on_death.append(self._controller_died)
         self.kernel.trace("boot", "controller")

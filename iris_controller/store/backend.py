@@ -11,10 +11,11 @@ __all__ = ["Backend"]
 
 
 class Backend(ABC):
-    """`where` is how errors name the database. `check_every` is as the Store's."""
+    """`where` is how errors name the database. `check_every`, `tend_every` and `tend` are as the Store's."""
 
     where: str
     check_every: float | None = None
+    tend_every: float | None = None
 
     @abstractmethod
     def engine(self) -> Engine:
@@ -30,6 +31,9 @@ class Backend(ABC):
 
     def interrupt(self) -> None:
         """From any thread: break the connection, so that what waits for it ends."""
+
+    def tend(self) -> None:
+        """From any thread."""
 
     def sentence(self, error: SQLAlchemyError) -> str:
         """What went wrong, on one line, without values of rows: these may be secrets."""

@@ -19,10 +19,11 @@ class StateLost(PlatformError):
 class Store(ABC):
     """One writer at a time; the loop never calls twice at once. `blocking` says whether it waits for a
     disk or a network, so that it must not be called on the event loop. `check_every`: seconds without a
-    commit after which the loop is to call `check`; None: never."""
+    commit after which the loop is to call `check`, `tend_every` between two calls of `tend`; None: never."""
 
     blocking: bool = True
     check_every: float | None = None
+    tend_every: float | None = None
 
     @abstractmethod
     def load(self) -> Sequence[Row]:
@@ -41,6 +42,10 @@ class Store(ABC):
 
     def check(self) -> None:
         """See whether the state is still this controller's. Raises as `commit` does."""
+
+    def tend(self) -> None:
+        """From a thread of its own, beside commits: do beforehand what one of them would have to wait for.
+        Raises PlatformError where that cannot be done now."""
 
     def note(self, address: str) -> None:
         """Tell those who find the state taken where its controller serves."""

@@ -32,7 +32,7 @@ class SqlStore(Store):
         """Raises PlatformError naming who has the state, if somebody else has."""
         self._backend = backend
         self._session = Session(backend)
-        self.check_every = backend.check_every
+        self.check_every, self.tend_every = backend.check_every, backend.tend_every
         self._stored_specs: dict[str, int] = {}  # job -> order: a job may replace one of its id
         self._unsettled = Changes()
         self._statements: dict[Any, _Compiled] = {}
@@ -67,6 +67,9 @@ class SqlStore(Store):
 
     def note(self, address: str) -> None:
         self._session.note(address)
+
+    def tend(self) -> None:
+        self._backend.tend()
 
     def interrupt(self) -> None:
         self._backend.interrupt()

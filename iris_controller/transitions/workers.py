@@ -57,6 +57,8 @@ class Report:
 def observe(draft: Draft, report: Report, now: Now) -> None:
     """Take over what a worker saw. An observation that is not newer than the last only shows life."""
     before = draft.find(Worker, report.worker)
+    if report.leaving and before is not None and before.left and report.incarnation in before.past:
+        return
     newcomer = before is None or before.incarnation != report.incarnation
     if not newcomer and before is not None and report.sequence <= before.sequence:
         draft.put(evolve(before, last_seen=now.mono))
@@ -71,8 +73,7 @@ def observe(draft: Draft, report: Report, now: Now) -> None:
             _take_over(draft, attempt, seen, now)
     _lose_missing(draft, report, now)
     if report.leaving:
-        _end_all(draft, worker.id, f"worker {worker.id} has left", now)
-        draft.delete(Worker, worker.id)
+        _leave(draft, worker, now)
 
 
 def is_known(worker: Worker, incarnation: str) -> bool:
@@ -86,16 +87,16 @@ def _contact(before: Worker | None, report: Report, now: Now) -> Worker:
     health: dict[str, Any] = {}
     if before is not None:
         if report.incarnation in before.past:
+            why = "has left" if before.left else "runs in a newer process"
             raise Refused(
                 "aborted",
-                f"worker {report.worker} runs in a newer process: this one "
-                f"(incarnation {report.incarnation}) must end",
+                f"worker {report.worker} {why}: this one (incarnation {report.incarnation}) must end",
             )
         revision, past = before.revision, before.past
         if before.incarnation == report.incarnation:
             health = {"faults": before.faults, "rests": before.rests, "rests_until": before.rests_until}
         else:
-            past = (*past, before.incarnation)[-_REMEMBERED:]
+            past = _past(before)
     if report.known_revision > revision:  # of an earlier controller, which is forgotten
         revision = report.known_revision + 1
     return Worker(
@@ -114,6 +115,20 @@ def _contact(before: Worker | None, report: Report, now: Now) -> Worker:
         last_seen=now.mono,
         **health,
     )
+
+
+def _past(worker: Worker) -> tuple[str, ...]:
+    """The incarnations that its next process comes after."""
+    last = () if worker.left else (worker.incarnation,)
+    return (*worker.past, *last)[-_REMEMBERED:]
+
+
+def _leave(draft: Draft, worker: Worker, now: Now) -> None:
+    """What it ran is lost. The row stays for a while: a message of this process that was under way for long
+    must not displace the next one."""
+    _end_all(draft, worker.id, f"worker {worker.id} has left", now)
+    left = draft.get(Worker, worker.id)
+    draft.put(evolve(left, incarnation="", past=_past(left), lost=True, last_seen=now.mono))
 
 
 def _take_over(draft: Draft, attempt: Attempt, seen: Observed, now: Now) -> None:

@@ -67,7 +67,7 @@ def test_a_worker_stands_still_for_too_long(cluster: Trio, what: str) -> None:
     )
     signal_all(pids, signal.SIGSTOP)
     wait_for_condition(lambda: len(cluster.attempts(job)) == 2, LIMIT, message="another try")
-    wait_for_condition(lambda: job.state is JobState.RUNNING, LIMIT)
+    wait_for_condition(lambda: cluster.runs(job), LIMIT)
     kept = cluster.lines(job, 0)
     signal_all(reversed(pids), signal.SIGCONT)
     wait_for_condition(lambda: not cluster.processes_of_attempt(first.uid), SOON + 1.0)

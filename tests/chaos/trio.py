@@ -13,7 +13,7 @@ from attrs import field, frozen
 from iris.client import IrisClient
 from iris.client.job import Job
 from iris.client.status import AttemptStatus
-from iris.cluster.types import Constraint
+from iris.cluster.types import Constraint, TaskState
 from iris_api.testing import wait_for_condition
 from tests.chaos.workload import Folder
 from tests.rigs.program import Program
@@ -41,8 +41,13 @@ class Trio:
         text = f"i=0; {loop}; echo counted $i"
         wanted = [Constraint("slice", "EQ", worker)] if worker else []
         job = self.client.submit(name=name, entrypoint=self.folder.script(text), constraints=wanted)
-        wait_for_condition(lambda: self.attempts(job) and self.lines(job), LIMIT, message="its first line")
+        wait_for_condition(lambda: self.runs(job) and self.lines(job), LIMIT, message="its first line")
         return job
+
+    def runs(self, job: Job) -> bool:
+        """Is its last attempt known to run? A worker tells that a little after the first line."""
+        attempts = self.attempts(job)
+        return bool(attempts) and attempts[-1].state is TaskState.RUNNING
 
     def attempts(self, job: Job) -> tuple[AttemptStatus, ...]:
         return job.status().tasks[0].attempts

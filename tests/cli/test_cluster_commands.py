@@ -73,6 +73,11 @@ def test_a_wrong_token(iris: Iris, address: str) -> None:
     assert "token" in refused.stderr
 
 
+def _hear_interrupts() -> None:
+    """As at a terminal: what a shell starts in the background ignores them, and so does all below it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_interrupting_run_ends_the_job(iris: Iris, address: str) -> None:
     """Ctrl+C ends the job and exits with 130."""
     with subprocess.Popen(
@@ -80,6 +85,7 @@ def test_interrupting_run_ends_the_job(iris: Iris, address: str) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=_hear_interrupts,
     ) as run:
         assert run.stdout is not None
         assert run.stdout.readline() == "up\n"

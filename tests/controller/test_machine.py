@@ -101,10 +101,11 @@ class Machine(RuleBasedStateMachine):
         if jobs:
             self.cluster.terminate(data.draw(st.sampled_from(jobs)))
 
-    @rule(worker=WORKERS)
-    def join(self, worker: str) -> None:
+    @rule(worker=WORKERS, label=st.uuids())
+    def join(self, worker: str, label: object) -> None:
         if worker not in self.cluster.workers:
-            self.cluster.join(worker, attributes={"slice": "s-1", "slice_index": worker[-1]})
+            attributes = {"slice": "s-1", "slice_index": worker[-1]}
+            self.cluster.join(worker, attributes=attributes, incarnation=str(label))
 
     @rule(worker=WORKERS)
     def pull(self, worker: str) -> None:

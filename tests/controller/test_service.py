@@ -112,6 +112,8 @@ def test_workers_are_listed_with_what_they_hold(client: Client) -> None:
     agent.pull()
     (worker,) = client.call("Controller/ListWorkers", pb.ListWorkersRequest()).workers
     assert (worker.worker_id, worker.state, worker.used.cpu, worker.attempts) == ("w-1", "healthy", 1, 1)
+    agent.reconcile(leaving=True)
+    assert not client.call("Controller/ListWorkers", pb.ListWorkersRequest()).workers
 
 
 @pytest.mark.parametrize(

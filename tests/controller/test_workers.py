@@ -171,6 +171,35 @@ def test_a_worker_that_leaves_gives_back_what_it_ran(cluster: Cluster) -> None:
     cluster.settle()
     cluster.report(leaving=True)
     assert cause_message(cluster, f"{job}:0") == "worker w-1 has left"
+    assert cluster.state.room.find("w-1") is None
+
+
+def test_what_a_worker_said_before_it_left_does_not_bring_it_back(cluster: Cluster) -> None:
+    """A message may be under way for longer than a worker takes to leave, and to start anew."""
+    late = cluster.workers["w-1"].report()
+    cluster.report(leaving=True)
+    with pytest.raises(Refused, match=r"worker w-1 has left: this one .* must end"):
+        cluster.run(lambda draft, now: observe(draft, late, now))
+    cluster.join("w-1", incarnation="second")
+    with pytest.raises(Refused, match="runs in a newer process"):
+        cluster.run(lambda draft, now: observe(draft, late, now))
+    assert cluster.state.get(Worker, "w-1").incarnation == "second"
+    job = cluster.submit()
+    cluster.settle()
+    assert cluster.task(f"{job}:0").state is TaskState.RUNNING
+
+
+def test_a_worker_may_say_twice_that_it_leaves(cluster: Cluster) -> None:
+    cluster.report(leaving=True)
+    cluster.report(leaving=True)
+    assert cluster.state.get(Worker, "w-1").past == ("first",)
+
+
+def test_a_worker_that_has_left_is_forgotten_in_the_end(cluster: Cluster) -> None:
+    cluster.report(leaving=True)
+    cluster.advance(3599)
+    assert cluster.state.find(Worker, "w-1") is not None
+    cluster.advance(2)
     assert cluster.state.find(Worker, "w-1") is None
 
 

@@ -16,7 +16,8 @@ EPOCH: Final = 1_767_225_600.0  # Unix seconds at the start of a simulation: 202
 
 class Host:
     """A machine. `lost`: seconds that it was suspended for, which its monotonic clock has not seen.
-    `wall_offset`: how far its wall clock is off. `up` is False while it has no power."""
+    `wall_offset`: how far its wall clock is off. `up` is False while it has no power. `when_resumed`: what
+    something on it was to do meanwhile."""
 
     def __init__(self, kernel: Kernel, name: str) -> None:
         self.kernel, self.name = kernel, name
@@ -24,6 +25,7 @@ class Host:
         self.wall_offset = 0.0
         self.up = True
         self.processes: list[Process] = []
+        self.when_resumed: list[Callable[[], None]] = []
         self._suspended: float | None = None
         self._deferred: list[Timer] = []
 
@@ -55,6 +57,9 @@ class Host:
         deferred, self._deferred = self._deferred, []
         for timer in deferred:
             self._put_back(timer)
+        waiting, self.when_resumed = self.when_resumed, []
+        for action in waiting:
+            action()
 
     def takes(self, timer: Timer) -> bool:
         """Whether the machine runs now; if not, the event comes later by as much as it stood still."""
