@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
-import sys
-import sysconfig
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.rigs.apart import ROOT, Apart
+
 EXAMPLE = ROOT / "plugins" / "iris-example"
 
 CALL = """
@@ -38,39 +34,9 @@ resolver.close()
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
-class Apart:
-    """An environment with the two wheels; all else that they need it shares with this one."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self._python = folder / "env" / "bin" / "python"
-        for project in (ROOT, EXAMPLE):
-            self._do(sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory",
-                     str(folder / "dist"), cwd=project)  # fmt: skip
-        self._do(sys.executable, "-m", "venv", str(folder / "env"))
-        wheels = [str(wheel) for wheel in (folder / "dist").glob("*.whl")]
-        self.run("-m", "pip", "install", "--quiet", "--no-index", "--no-deps", *wheels)
-        own = self.run("-c", "import sysconfig; print(sysconfig.get_path('purelib'))").strip()
-        # As a plain path: .pth files in there, such as the checkout's own, are not read.
-        (Path(own) / "shared.pth").write_text(sysconfig.get_path("purelib") + "\n")
-
-    def run(self, *arguments: str) -> str:
-        return self._do(str(self._python), *arguments)
-
-    def _do(self, *argv: str, cwd: Path | None = None) -> str:
-        left_out = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PYTEST_ADDOPTS")
-        env = {key: value for key, value in os.environ.items() if key not in left_out}
-        env |= {"XDG_STATE_HOME": str(self.folder / "state"), "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
-        done = subprocess.run(
-            argv, cwd=cwd or self.folder, env=env, text=True, capture_output=True, timeout=240
-        )
-        assert done.returncode == 0, f"{' '.join(argv)}\n{done.stdout}\n{done.stderr}"
-        return done.stdout
-
-
 @pytest.fixture(scope="module")
 def apart(tmp_path_factory: pytest.TempPathFactory) -> Apart:
-    return Apart(tmp_path_factory.mktemp("apart"))
+    return Apart(tmp_path_factory.mktemp("apart"), ROOT, EXAMPLE)
 
 
 @pytest.fixture
