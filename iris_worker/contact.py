@@ -6,13 +6,16 @@ import threading
 import time
 from typing import Final
 
-from iris_api.ids import new_uid
 from iris_api.platform import Lease
 from iris_api.rpc import cluster_pb2 as pb
+from iris_api.rpc.incarnation import next_incarnation
 from iris_worker.config import WorkerConfig
 
 __all__ = ["Contact"]
 
+_HOLD: Final = 10.0  # seconds
+_ANSWER: Final = 5.0  # seconds
+_LEAST: Final = 0.5  # seconds that an answer may take however short the grace is
 _LONGEST: Final = 30.0  # seconds between two tries; what is above that, this process was suspended
 _SAFE: Final = 2 / 3  # of the grace: a poll may have been held for the last third when the worker died
 
@@ -22,7 +25,7 @@ class Contact:
 
     def __init__(self, config: WorkerConfig) -> None:
         self._worker_id = config.worker_id
-        self.incarnation = new_uid()
+        self.incarnation = next_incarnation("")  # until the directory has told another
         self._lock = threading.Lock()
         self._cluster = config.cluster
         self._grace, self._absence = config.worker_grace, config.absence
@@ -39,6 +42,19 @@ class Contact:
         """That of an attempt which starts now."""
         with self._lock:
             return Lease(grace=self._grace * _SAFE, absence=self._absence)
+
+    @property
+    def hold(self) -> float:
+        """Seconds that the controller may sit on a poll: the worker is silent meanwhile."""
+        with self._lock:
+            return min(_HOLD, self._grace / 3)
+
+    @property
+    def patience(self) -> float:
+        """Seconds to wait for an answer. A poll that is lost on the way must not cost the whole grace,
+        of which two thirds go by while it and the one before are held."""
+        with self._lock:
+            return max(_LEAST, min(_ANSWER, self._grace / 6))
 
     def accept(self, reply: pb.ReconcileReply) -> str:
         """Take over what the controller said of itself; why the answer is not for this worker, if so."""

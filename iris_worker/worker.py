@@ -28,7 +28,6 @@ __all__ = ["Worker"]
 
 _log = logging.getLogger("iris.worker")
 _PATH: Final = "/iris.cluster.v1.Workers/Reconcile"
-_HOLD: Final = 10.0  # seconds that the controller may sit on a poll
 _ANSWER: Final = 10.0  # seconds for the answer itself
 _HANGS: Final = 120.0  # seconds for the start of a sandbox
 _GOODBYE: Final = 2.0  # seconds for the last word
@@ -78,6 +77,7 @@ class Worker:
         """Take over what an earlier process with this id left, then serve. Returns at once. Raises
         PlatformError where that process still runs."""
         self._claim = Claim(self.config.directory)
+        self._contact.incarnation = self._claim.incarnation
         self._attempts.adopt()
         self._threads.spawn_loop(self._pusher.run, name="logs", on_stop=self._pusher.wake)
         self._threads.spawn_loop(self._push, name="push", on_stop=self._news.tell)
@@ -125,8 +125,9 @@ class Worker:
         while self.is_alive() and not stop.is_set():
             self._tell_hangs()
             request = self._attempts.observe()
-            request.hold_ms = 0 if failures else int(_HOLD * 1000)  # a first word shows that all is well
-            reply = self._call(self._pull_rpc, request, _HOLD + _ANSWER)
+            hold = 0.0 if failures else self._contact.hold  # a first word shows that all is well
+            request.hold_ms = int(hold * 1000)
+            reply = self._call(self._pull_rpc, request, hold + self._contact.patience)
             if reply is None:
                 if why := self._contact.miss():
                     self._attempts.stop_all(why)

@@ -41,7 +41,8 @@ def every_second(world: World) -> None:
 def settled(world: World) -> bool:
     """Nothing is left to do."""
     return (
-        all(user.done or not user.process.alive for user in world.users)
+        world.loop is not None
+        and all(user.done or not user.process.alive for user in world.users)
         and all(job.state.ended for job in world.checks.all(Job))
         and not any(True for _ in world.running())
         and (world.platform is None or world.platform.ready() >= world.platform.pool.min)

@@ -11,6 +11,7 @@ from iris_api.errors import Refused
 from iris_api.jobs import Cause, CauseKind, TaskState
 from iris_api.platform import Exit, ExitKind
 from iris_api.resources import ResourceSpec
+from iris_api.rpc.incarnation import precedes
 from iris_controller.clock import Now
 from iris_controller.feasibility import fits, matches
 from iris_controller.rows import Attempt, Worker
@@ -86,7 +87,7 @@ def _contact(before: Worker | None, report: Report, now: Now) -> Worker:
     past: tuple[str, ...] = ()
     health: dict[str, Any] = {}
     if before is not None:
-        if report.incarnation in before.past:
+        if report.incarnation in before.past or precedes(report.incarnation, _last(before)):
             why = "has left" if before.left else "runs in a newer process"
             raise Refused(
                 "aborted",
@@ -115,6 +116,11 @@ def _contact(before: Worker | None, report: Report, now: Now) -> Worker:
         last_seen=now.mono,
         **health,
     )
+
+
+def _last(worker: Worker) -> str:
+    """The incarnation of the process that was heard last."""
+    return worker.past[-1] if worker.left else worker.incarnation
 
 
 def _past(worker: Worker) -> tuple[str, ...]:

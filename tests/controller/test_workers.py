@@ -8,6 +8,7 @@ from attrs import evolve
 from iris_api.errors import Refused
 from iris_api.jobs import Cause, CauseKind, JobState, TaskState
 from iris_api.platform import Exit, ExitKind
+from iris_api.rpc.incarnation import next_incarnation
 from iris_controller.rows import Worker
 from iris_controller.step import forgive
 from iris_controller.transitions.workers import Observed, observe
@@ -187,6 +188,18 @@ def test_what_a_worker_said_before_it_left_does_not_bring_it_back(cluster: Clust
     job = cluster.submit()
     cluster.settle()
     assert cluster.task(f"{job}:0").state is TaskState.RUNNING
+
+
+def test_a_process_that_was_never_heard_does_not_displace_the_next(cluster: Cluster) -> None:
+    """Its first message may have lain in the socket of a controller that stood still until after its death."""
+    early = next_incarnation("")
+    cluster.join("w-2", incarnation=next_incarnation(early))
+    late = FakeWorker("w-2", incarnation=early).report()
+    with pytest.raises(Refused, match="runs in a newer process"):
+        cluster.run(lambda draft, now: observe(draft, late, now))
+    cluster.report("w-2", leaving=True)
+    with pytest.raises(Refused, match="has left"):
+        cluster.run(lambda draft, now: observe(draft, late, now))
 
 
 def test_a_worker_may_say_twice_that_it_leaves(cluster: Cluster) -> None:

@@ -93,3 +93,12 @@ def test_a_worker_that_was_suspended_has_not_waited(clock: VirtualClock) -> None
     own.accept(answer(own))
     clock.advance(10_000.0)
     assert own.miss() == ""
+
+
+@pytest.mark.parametrize("grace", [3.0, 9.0, 30.0, 600.0])
+def test_one_lost_poll_does_not_cost_the_grace(grace: float) -> None:
+    """The longest silence: a poll that is held, the next one that is lost, and the one after it."""
+    own = contact()
+    own.accept(answer(own, worker_grace=grace))
+    assert own.hold + (own.hold + own.patience) < grace
+    assert own.hold <= 10.0
