@@ -191,7 +191,7 @@ def test_what_a_worker_said_before_it_left_does_not_bring_it_back(cluster: Clust
 
 
 def test_a_process_that_was_never_heard_does_not_displace_the_next(cluster: Cluster) -> None:
-    """Its first message may have lain in the socket of a controller that stood still until after its death."""
+    """Its first message may have lain in the socket of a controller that stood still until it was dead."""
     early = next_incarnation("")
     cluster.join("w-2", incarnation=next_incarnation(early))
     late = FakeWorker("w-2", incarnation=early).report()
