@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import signal
 from pathlib import Path
 
 import click
@@ -43,7 +45,7 @@ def new(name: str, kind: str, directory: Path | None) -> None:
     target = directory or Path(package.distribution)
     for path in package.write(target):
         click.echo(f"  {path}")
-    click.echo(f"Try: cd {target} && pip install -e '.[test]' && pytest")
+    click.echo(f"Try: cd {shlex.quote(str(target))} && pip install -e '.[test]' && pytest")
 
 
 @plugin.command()
@@ -57,7 +59,13 @@ def new(name: str, kind: str, directory: Path | None) -> None:
     metavar="MODULE",
     help="Module with its subclasses of the kit [default: what its Provider.conformance names].",
 )
-@click.option("--timeout", default=900.0, show_default=True, help="Seconds for all of it.")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=1, max=86_400),
+    default=900.0,
+    show_default=True,
+    help="Seconds for all of it.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def check(
     name: str, path: Path | None, table: str | None, tests: str | None, timeout: float, as_json: bool
@@ -70,6 +78,8 @@ def check(
     """
     from iris.cli._plugin_check import Check, show
 
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)  # as Ctrl+C: the tests end with it
     found = Check.of(name, path, table, tests).run(timeout)
     show(name, found, as_json)
     if any(one.outcome == "failed" for one in found):

@@ -12,6 +12,7 @@ from attrs import define, field
 from iris_api.config import Selected, load_config, structure_table
 from iris_api.context import Context, WorkerSpec
 from iris_api.errors import PluginError
+from iris_api.ids import new_uid
 from iris_api.platform import Machines, Platform, Runtime
 from iris_api.plugins import Kind, Plugins
 from iris_api.resolver import Resolver
@@ -39,11 +40,13 @@ class IdleWorker:
 @define
 class Installed:
     """An installed plugin with its options; each call makes an object of it, as Iris does. The arguments are
-    fields of its Context. It can be pickled: another process makes the same."""
+    fields of its Context; `cluster` is that of an object whose arguments name none, and nobody's own. It can
+    be pickled: another process makes the same."""
 
     name: str
     table: Mapping[str, Any] = field(factory=dict)
     directory: Path | None = None
+    cluster: str = field(factory=lambda: f"kit-{new_uid()[:8]}")
     _made: list[Any] = field(factory=list, eq=False, repr=False)
 
     def platform(self, **context: Any) -> Platform:
@@ -74,8 +77,9 @@ class Installed:
 
     def _make(self, kind: Kind, given: Mapping[str, Any]) -> Any:
         """With a directory of the cluster's own, and workers that do nothing, unless others are given."""
-        directory = self.directory / given.get("cluster", "default") if self.directory is not None else None
-        context = Context(**{"run_worker": IdleWorker, "directory": directory, **given})
+        cluster = given.get("cluster", self.cluster)
+        directory = self.directory / cluster if self.directory is not None else None
+        context = Context(**{"run_worker": IdleWorker, "directory": directory, "cluster": cluster, **given})
         plugin = Plugins().load(self.name)
         options = structure_table(plugin.provider(kind).config, self.table, "")
         made: Any = Selected(plugin, kind, options).create(context)
@@ -88,10 +92,10 @@ class Installed:
         return part
 
     def __getstate__(self) -> tuple[Any, ...]:
-        return self.name, self.table, self.directory
+        return self.name, self.table, self.directory, self.cluster
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
-        self.name, self.table, self.directory = state
+        self.name, self.table, self.directory, self.cluster = state
         self._made = []
 
 
@@ -99,15 +103,16 @@ class Installed:
 def installed(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[..., Installed]]:
     """``installed(name, **options)``: the plugin of this name, to be made with these options.
 
-    Those of the table that ``--iris-config`` and ``--iris-table`` name, as ``iris plugin check --table``
-    does, go before. What was made is closed at the end of the test.
+    The rest of them come from the table that ``--iris-config`` and ``--iris-table`` name, as ``iris plugin
+    check --table`` does: what a rule needs, such as a place that is full, is not the table's. What was made
+    is closed at the end of the test.
     """
     whose, given = _given(request.config)
     handed_out: list[Installed] = []
 
     def find(name: str, **options: Any) -> Installed:
-        table = {key: str(value) if isinstance(value, Path) else value for key, value in options.items()}
-        table |= given if whose == name else {}
+        own = {key: str(value) if isinstance(value, Path) else value for key, value in options.items()}
+        table = {**(given if whose == name else {}), **own}
         handed_out.append(Installed(name, table, tmp_path / "directory"))
         return handed_out[-1]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 
@@ -11,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from iris.cli import main
+from iris_api.testing import leaked_processes, process_snapshot, wait_for_condition
 from tests.plugins.site import PLATFORM, Site
 
 RESOLVER = """
@@ -70,6 +72,18 @@ class Broken(Machines):
     def delete(self, slice_id):
         pass
 """ + PLATFORM.replace("self.options = options", "self.machines = Broken()")
+OWN = """
+    def test_options(self, installed):
+        'The test gives another address than the table.'
+        made = installed("acme", address="http://127.0.0.1:7").resolver()
+        assert made.options.address == "http://127.0.0.1:7"
+"""
+CLUSTER = """
+    def test_cluster(self, registry, installed):
+        'Nothing that is made for a test is of a cluster of the user.'
+        assert installed("acme").cluster.startswith("kit-")
+        assert installed("acme").cluster != installed("acme").cluster
+"""
 HANGS = """
     def test_hangs(self):
         'It hangs.'
@@ -130,6 +144,35 @@ def test_the_plugin_has_the_options_of_the_table(site: Site) -> None:
     with_table = check(site, "acme", "--config", str(config), "--table", "resolver", "--json")
     assert outcomes(with_table)["resolver.options"] == "passed"
     assert outcomes(check(site, "acme", "--json"))["resolver.options"] == "failed"
+
+
+def test_what_the_tests_give_goes_before_the_table(site: Site) -> None:
+    """Else a rule that needs a place of its own would meet the user's."""
+    add_resolver(site, extra=OWN)
+    config = site.root / "mine.toml"
+    config.write_text('[resolver]\nkind = "acme"\naddress = "http://127.0.0.1:9"\n')
+    ran = check(site, "acme", "--config", str(config), "--table", "resolver", "--json")
+    assert outcomes(ran)["resolver.options"] == "passed"
+
+
+def test_what_is_made_is_of_no_cluster_of_the_users(site: Site) -> None:
+    add_resolver(site, extra=CLUSTER)
+    assert outcomes(check(site, "acme", "--json"))["resolver.cluster"] == "passed"
+
+
+def test_a_check_that_is_terminated_ends_its_tests(site: Site) -> None:
+    add_resolver(site, extra=HANGS)
+    before = process_snapshot()
+    command = [sys.executable, "-m", "iris", "plugin", "check", "acme"]
+    path = os.pathsep.join([str(site.root), *sys.path])
+    running = subprocess.Popen(
+        command, cwd=site.root, env=os.environ | {"PYTHONPATH": path}, stdout=subprocess.PIPE
+    )
+    wait_for_condition(lambda: any("pytest" in one.argv for one in process_snapshot() - before), 20)
+    running.send_signal(signal.SIGTERM)
+    running.communicate(timeout=20)
+    assert running.returncode != 0
+    assert not leaked_processes(before)
 
 
 def test_a_platform_without_tests_of_its_own_is_asked_what_can_be_asked(site: Site) -> None:

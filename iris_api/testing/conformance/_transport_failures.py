@@ -102,7 +102,7 @@ class FailureRules:
         try:
             for one, data in zip(rude, nonsense * 2, strict=True):
                 _send(one, data)
-            _await_reactions(rude, 0.5)
+            _await_reactions(rude, 1.5)
             for one in rude[::2]:
                 one.close()
             assert [bytes(caller.do("submit", channel, request("echo", b"x")).head) for _ in range(20)] == [
