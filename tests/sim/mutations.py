@@ -73,6 +73,7 @@ def believes_an_old_incarnation() -> None:
         return contact(before and evolve(before, past=()), *rest)
 
     PATCH.setattr(workers, "_contact", credulous)
+    PATCH.setattr(workers, "precedes", lambda _one, _other: False)
 
 
 @mutation
