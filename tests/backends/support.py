@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,30 +15,13 @@ from iris_api.job_info import JobInfo
 from iris_api.jobs import Entry, Entrypoint
 from iris_api.platform import Exit, Launch, Lease, Runtime, Sandbox
 from iris_api.testing import wait_for_condition
-
-
-class KeepingSink:
-    """Everything that was written, in order."""
-
-    def __init__(self) -> None:
-        self.entries: list[tuple[str, str]] = []
-        self.times: list[int] = []
-        self._lock = threading.Lock()
-
-    def write(self, source: str, data: str, timestamp_us: int) -> None:
-        with self._lock:
-            self.entries.append((source, data))
-            self.times.append(timestamp_us)
-
-    def of(self, source: str) -> list[str]:
-        with self._lock:
-            return [data for found, data in self.entries if found == source]
+from iris_api.testing.conformance._tasks import KeptOutput as KeptOutput
 
 
 class Started:
     """A sandbox with its sink."""
 
-    def __init__(self, sandbox: Sandbox, sink: KeepingSink) -> None:
+    def __init__(self, sandbox: Sandbox, sink: KeptOutput) -> None:
         self.sandbox = sandbox
         self.sink = sink
 
@@ -58,7 +40,7 @@ def launch(
     workdir: Path,
     entry: Entry,
     *,
-    sink: KeepingSink | None = None,
+    sink: KeptOutput | None = None,
     env: Mapping[str, str] | None = None,
     output_limit: int = 64 * 2**20,
     lease: Lease | None = None,
@@ -71,7 +53,7 @@ def launch(
         info=JobInfo(**{"job_id": "job", "attempt_uid": uid, "env": env or {}} | info),
         env=env or {},
         workdir=workdir,
-        output=sink or KeepingSink(),
+        output=sink or KeptOutput(),
         output_limit=output_limit,
         lease=lease,
     )
@@ -84,7 +66,7 @@ def start(
     entrypoint = (
         Entrypoint.from_command(*what) if isinstance(what, tuple) else Entrypoint.from_callable(what, *args)
     )
-    sink = KeepingSink()
+    sink = KeptOutput()
     if runtime.wants_workdir(entrypoint.entry()):
         workdir.mkdir(exist_ok=True, parents=True)
     return Started(runtime.start(launch(workdir, entrypoint.entry(), sink=sink, **options)), sink)

@@ -19,7 +19,7 @@ from iris_api.supervised._files import start_time
 from iris_api.supervised.watcher import Watcher
 from iris_api.testing import wait_for_condition
 from iris_backends.process import ProcessConfig, ProcessPlatform
-from tests.backends.support import KeepingSink, KilledWorker, Started, is_alive, parent_of, start
+from tests.backends.support import KeptOutput, KilledWorker, Started, is_alive, parent_of, start
 
 
 @pytest.fixture
@@ -31,8 +31,8 @@ def platform(tmp_path: Path) -> Iterator[ProcessPlatform]:
 
 
 def adopted(platform: ProcessPlatform) -> Started:
-    sinks: dict[str, KeepingSink] = {}
-    (sandbox,) = platform.runtime.adopt(lambda uid: sinks.setdefault(uid, KeepingSink()))
+    sinks: dict[str, KeptOutput] = {}
+    (sandbox,) = platform.runtime.adopt(lambda uid: sinks.setdefault(uid, KeptOutput()))
     return Started(sandbox, sinks[sandbox.uid])
 
 
@@ -92,7 +92,7 @@ def test_what_is_not_whole_is_no_attempt(platform: ProcessPlatform, tmp_path: Pa
 
 def test_leftover_of_a_removal_is_no_attempt(platform: ProcessPlatform, tmp_path: Path) -> None:
     (tmp_path / "sandboxes" / ".0123").mkdir(parents=True)
-    assert list(platform.runtime.adopt(lambda uid: KeepingSink())) == []
+    assert list(platform.runtime.adopt(lambda uid: KeptOutput())) == []
     assert list((tmp_path / "sandboxes").iterdir()) == []
 
 

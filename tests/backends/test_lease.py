@@ -17,7 +17,7 @@ from iris_api.context import Context
 from iris_api.platform import ExitKind
 from iris_api.testing import wait_for_condition
 from iris_backends.process import ProcessConfig, ProcessPlatform
-from tests.backends.support import KeepingSink, KilledWorker, Started, is_alive, parent_of
+from tests.backends.support import KeptOutput, KilledWorker, Started, is_alive, parent_of
 
 GRACE = 1.0
 STAY = "echo $$; exec sleep 600"
@@ -51,8 +51,8 @@ def left_alone(directory: Path, port: int, code: str = STAY, absence: float = 60
 def next_worker(directory: Path) -> Iterator[Started]:
     """It adopts the task."""
     platform = ProcessPlatform(ProcessConfig(), Context(directory=directory / "sandboxes"))
-    sinks: dict[str, KeepingSink] = {}
-    (sandbox,) = platform.runtime.adopt(lambda uid: sinks.setdefault(uid, KeepingSink()))
+    sinks: dict[str, KeptOutput] = {}
+    (sandbox,) = platform.runtime.adopt(lambda uid: sinks.setdefault(uid, KeptOutput()))
     try:
         yield Started(sandbox, sinks[sandbox.uid])
     finally:
@@ -168,7 +168,7 @@ def test_what_belongs_to_no_attempt_that_is_known_is_ended(tmp_path: Path) -> No
     (folder,) = (tmp_path / "sandboxes").iterdir()
     folder.rename(tmp_path / "gone")
     platform = ProcessPlatform(ProcessConfig(), Context(directory=tmp_path / "sandboxes"))
-    assert list(platform.runtime.adopt(lambda uid: KeepingSink())) == []
+    assert list(platform.runtime.adopt(lambda uid: KeptOutput())) == []
     platform.close()
     assert not is_alive(int(worker.first_line))
     assert is_alive(int(other.first_line))

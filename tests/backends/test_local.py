@@ -21,7 +21,7 @@ from iris_api.platform import ExitKind, Runtime
 from iris_api.testing import wait_for_condition
 from iris_backends.local import LocalConfig, LocalPlatform
 from tests.backends import shared
-from tests.backends.support import KeepingSink, Started, launch, start
+from tests.backends.support import KeptOutput, Started, launch, start
 
 
 @pytest.fixture
@@ -200,7 +200,7 @@ def test_text_that_utf8_cannot_carry(runtime: Runtime) -> None:
 def test_sink_that_fails_does_not_keep_the_task_open(runtime: Runtime) -> None:
     """Its end cannot be told, but it is one."""
 
-    class BrokenSink(KeepingSink):
+    class BrokenSink(KeptOutput):
         def write(self, source: str, data: str, timestamp_us: int) -> None:
             raise OSError("no room")
 
@@ -290,6 +290,6 @@ def test_sink_gets_nothing_after_the_exit(runtime: Runtime, seen: list[object]) 
 
 def test_keeping_sink_is_a_log_sink() -> None:
     """The double used here satisfies the contract's signature."""
-    sink = KeepingSink()
+    sink = KeptOutput()
     sink.write("log", "x", 1)
     assert sink.of("log") == ["x"]

@@ -18,7 +18,7 @@ from iris_api.jobs import Entry, Entrypoint
 from iris_api.platform import ExitKind, Runtime
 from iris_api.testing import wait_for_condition
 from iris_backends.process import ProcessConfig, ProcessPlatform
-from tests.backends.support import KeepingSink, Started, is_alive, launch, open_files, parent_of, start
+from tests.backends.support import KeptOutput, Started, is_alive, launch, open_files, parent_of, start
 
 PYTHON = sys.executable
 
@@ -138,7 +138,7 @@ def test_callable_that_raises(runtime: Runtime, work: Path) -> None:
 def test_callable_of_another_python_is_refused(runtime: Runtime, work: Path) -> None:
     """Nothing of it runs, and both versions are named."""
     made = Entrypoint.from_callable(print, "ran").entry()
-    sink = KeepingSink()
+    sink = KeptOutput()
     sandbox = runtime.start(launch(work, Entry(call=made.call, python="3.9"), sink=sink))
     end = Started(sandbox, sink).end()
     assert end.kind is ExitKind.ENVIRONMENT

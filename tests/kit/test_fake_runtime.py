@@ -12,19 +12,19 @@ from iris_api.errors import PlatformError
 from iris_api.jobs import Entry
 from iris_api.platform import Exit, ExitKind
 from iris_api.testing import FakeRuntime, FakeSandbox, Program, VirtualClock
-from tests.backends.support import KeepingSink, launch
+from tests.backends.support import KeptOutput, launch
 
 DONE = Exit(kind=ExitKind.EXITED, code=0)
 
 
-def start(runtime: FakeRuntime, workdir: Path, sink: KeepingSink | None = None) -> FakeSandbox:
+def start(runtime: FakeRuntime, workdir: Path, sink: KeptOutput | None = None) -> FakeSandbox:
     made = launch(workdir, Entry(argv=("anything",)), sink=sink)
     runtime.start(made)
     return runtime.attempts[made.uid]
 
 
 def test_an_attempt_does_what_the_test_says(tmp_path: Path) -> None:
-    runtime, sink = FakeRuntime(), KeepingSink()
+    runtime, sink = FakeRuntime(), KeptOutput()
     attempt = start(runtime, tmp_path, sink)
     assert attempt.wait(0) is None
     attempt.print("hello")
@@ -57,7 +57,7 @@ def test_a_grace_is_over_when_the_clock_says_so(tmp_path: Path) -> None:
 
 def test_the_next_worker_adopts(tmp_path: Path) -> None:
     """With the output from the first line; the earlier one has it no more."""
-    earlier, sink = FakeRuntime(), KeepingSink()
+    earlier, sink = FakeRuntime(), KeptOutput()
     attempt = start(earlier, tmp_path)
     attempt.print("first")
     runtime = FakeRuntime(before=earlier)
