@@ -11,5 +11,16 @@ from iris_api._plugins.calls import PluginCalls, blame_of, blamed_text
 from iris_api._plugins.host import Plugins
 from iris_api._plugins.loaded import KINDS, Kind, LoadedPlugin
 from iris_api._plugins.metadata import PluginInfo
+from iris_api._plugins.patience import patience as plugin_patience
 
-__all__ = ["KINDS", "Kind", "LoadedPlugin", "PluginCalls", "PluginInfo", "Plugins", "blame_of", "blamed_text"]
+__all__ = [
+    "KINDS",
+    "Kind",
+    "LoadedPlugin",
+    "PluginCalls",
+    "PluginInfo",
+    "Plugins",
+    "blame_of",
+    "blamed_text",
+    "plugin_patience",
+]

@@ -1,28 +1,39 @@
-"""The rules of the kit, run on an installed plugin in a process of their own."""
+"""The rules of the kit, run on an installed plugin in a process of its own, which is watched."""
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import click
 from attrs import asdict, frozen
 
-from iris_api.errors import ConfigError, IrisError, MissingDependency, PluginError
-from iris_api.platform import Platform
-from iris_api.plugins import Kind, LoadedPlugin, Plugins
+from iris.cli._plugin_events import Events, Finding, cause, last_seen
+from iris_api.errors import ConfigError, IrisError, MissingDependency
+from iris_api.plugins import Plugins, plugin_patience
 
 __all__ = ["Check", "Finding", "show"]
 
-_GENERIC: Final = "iris_api.testing.conformance.installed"
-_STYLES: Final = {"passed": "green", "failed": "red", "not promised": "yellow", "skipped": "yellow"}
+_STYLES: Final = {
+    "passed": "green",
+    "failed": "red",
+    "not promised": "yellow",
+    "skipped": "yellow",
+    "not run": "yellow",
+}
+_ENDS: Final = (0, 1, 5)  # pytest's status: all passed, some failed, there were none
+_MARGIN: Final = 10.0  # seconds: what bounds itself by the plugin's time is told by itself
+_CLEANING: Final = 10.0  # seconds that tests have to end what they have started
 
 
 class CheckFailed(IrisError):
@@ -30,69 +41,144 @@ class CheckFailed(IrisError):
 
 
 @frozen
-class Finding:
-    """What became of a rule: passed, failed, not promised or skipped, and why."""
-
-    rule: str
-    outcome: str
-    reason: str
-
-
-@frozen
 class Check:
-    """The modules with the tests of a plugin, and the options that it is made with."""
+    """A check of the plugin `name`, whose label has its package and version too."""
 
-    plugin: LoadedPlugin
-    modules: tuple[str, ...]
+    name: str
+    label: str
     config: Path | None = None
-    table: str = ""
+    table: str | None = None
+    tests: str | None = None
 
     @classmethod
     def of(cls, name: str, config: Path | None, table: str | None, tests: str | None) -> Check:
-        """Raises PluginError or ConfigError for what cannot be checked."""
+        """Raises what can be known to be wrong without importing the plugin."""
         if importlib.util.find_spec("pytest") is None:
             raise MissingDependency("pytest", extra="testing")
-        plugin = Plugins().load(name)
+        plugins = Plugins()
+        found = [info for info in plugins.installed() if info.name == name]
+        if not found:
+            plugins.load(name)  # which says what there is
         if config is not None and table is None:
             raise ConfigError(["--config alone names no table; add --table, such as --table platforms.mine"])
-        options: Mapping[str, Any] = {}
-        if table is not None:
-            config, options = _table_of(plugin, config, table)
-        modules = (tests,) if tests else _modules(plugin, options)
-        return cls(plugin, modules, config, table or "")
+        return cls(name, str(found[0]), config, table, tests)
 
     def run(self, timeout: float) -> Sequence[Finding]:
-        """Raises CheckFailed where the rules did not run to their end."""
+        """What became of each rule. Raises CheckFailed where none could be run."""
         with tempfile.TemporaryDirectory(prefix="iris-check-") as scratch:
-            report, output = Path(scratch, "report.json"), Path(scratch, "output")
-            with output.open("w+") as writer:
-                try:
-                    status = subprocess.run(
-                        self._argv(scratch, report),
-                        stdout=writer,
-                        stderr=subprocess.STDOUT,
-                        env=os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": ""},
-                        timeout=timeout,
-                        check=False,
-                    ).returncode
-                except subprocess.TimeoutExpired:
-                    raise CheckFailed(_hung(self.plugin, output.read_text(), timeout)) from None
-            rows = json.loads(report.read_text()) if report.exists() else []
-            if status not in (0, 1) or not rows:
-                raise CheckFailed(_broken(self.plugin, output.read_text()))
-        return [Finding(row["rule"], row["outcome"], row["reason"]) for row in rows]
+            watched = _Watched(Path(scratch), self._subject(), timeout)
+            events, why = watched.run()
+            output = watched.output()
+        if why and events.at.startswith("the rule "):
+            return events.findings(why)
+        if why:
+            raise CheckFailed(f"plugin {self.label} {why} in {events.at}")
+        if events.failed:
+            raise CheckFailed(events.failed)
+        if events.ended not in _ENDS:
+            raise CheckFailed(f"plugin {self.label}: its rules could not be run: {cause(output)}")
+        return self._tested(events)
 
-    def _argv(self, scratch: str, report: Path) -> list[str]:
-        options = ["--iris-plugin", self.plugin.name, "--iris-report", str(report)]
-        if self.table:
-            options += ["--iris-table", self.table]
-            options += ["--iris-config", str(self.config)] if self.config else []
-        return [
-            *(sys.executable, "-m", "pytest", "-p", "iris_api.testing.plugin", "-v", "--tb=short"),
-            *("-c", os.devnull, "--rootdir", scratch, "-p", "no:cacheprovider", "--pyargs"),
-            *options,
-            *self.modules,
+    def _tested(self, events: Events) -> Sequence[Finding]:
+        if not events.found:
+            raise CheckFailed(
+                f"plugin {self.label}: its tests have no rule of the kit; a class of them is called "
+                "Test... and subclasses one such as MachinesConformance"
+            )
+        if self.name not in events.made:
+            made = f" of {', '.join(events.made)}" if events.made else ""
+            raise CheckFailed(
+                f"plugin {self.label}: these are the tests{made or ' of something else'}: they have made no "
+                f"object of it; write installed({self.name!r}) in them (see docs/plugins/test-a-plugin.md)"
+            )
+        return events.findings()
+
+    def _subject(self) -> str:
+        config = str(self.config) if self.config else None
+        return json.dumps(
+            {
+                "name": self.name,
+                "label": self.label,
+                "config": config,
+                "table": self.table,
+                "tests": self.tests,
+            }
+        )
+
+
+class _Watched:
+    """The process of a check. It is asked to end, then ended, when it tells nothing for too long."""
+
+    def __init__(self, scratch: Path, subject: str, timeout: float) -> None:
+        self._events, self._stacks = scratch / "events", scratch / "stacks"
+        self._printed = scratch / "output"
+        self._argv = [
+            *(sys.executable, "-P", "-m", "iris.cli._plugin_subject", subject),
+            *(str(self._events), str(self._stacks)),
         ]
+        self._timeout = timeout
+        self._silence = plugin_patience() + _MARGIN
+
+    def run(self) -> tuple[Events, str]:
+        """What it has told, and why it did not come to its end, empty if it did."""
+        self._events.touch()
+        with self._started() as process:
+            why = self._wait(process) or self._death(process)
+            told = self._told()  # before its tests are ended, which is told too
+        return told, why
+
+    @contextlib.contextmanager
+    def _started(self) -> Iterator[subprocess.Popen[bytes]]:
+        environment = os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": ""}
+        with self._printed.open("wb") as output:
+            process = subprocess.Popen(
+                self._argv, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment
+            )
+        try:
+            yield process
+        finally:
+            _end(process)
+
+    def _wait(self, process: subprocess.Popen[bytes]) -> str:
+        """Why it is not to go on; empty once it has ended."""
+        end = time.monotonic() + self._timeout
+        size, heard = 0, time.monotonic()
+        while process.poll() is None:
+            now = time.monotonic()
+            if self._events.stat().st_size != size:
+                size, heard = self._events.stat().st_size, now
+            if now > end:
+                return f"has not ended within the {self._timeout:g} s of --timeout{self._where(process)}"
+            if now > heard + self._silence:
+                return f"has not returned for {now - heard:.0f} s{self._where(process)}"
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(0.05)
+        return ""
+
+    def _where(self, process: subprocess.Popen[bytes]) -> str:
+        """``, last seen in acme.py, line 7, in connect``."""
+        process.send_signal(signal.SIGUSR1)
+        for _ in range(20):
+            if found := last_seen(self._stacks.read_text()):
+                return f", last seen in {found}"
+            time.sleep(0.05)
+        return ""
+
+    def _death(self, process: subprocess.Popen[bytes]) -> str:
+        told = self._told()
+        if told.interrupted:
+            return f"interrupted its tests: {told.interrupted}"
+        if told.ended is not None:
+            return ""
+        code = process.returncode
+        how = f"exit status {code}" if code >= 0 else signal.Signals(-code).name
+        return f"ended the interpreter ({how})"
+
+    def output(self) -> str:
+        return self._printed.read_text(errors="replace")
+
+    def _told(self) -> Events:
+        return Events.read(self._events.read_text())
 
 
 def show(name: str, found: Sequence[Finding], as_json: bool) -> None:
@@ -114,62 +200,13 @@ def show(name: str, found: Sequence[Finding], as_json: bool) -> None:
     click.echo(f"{name}: {told} of {len(found)} rules")
 
 
-def _table_of(plugin: LoadedPlugin, config: Path | None, table: str) -> tuple[Path | None, Mapping[str, Any]]:
-    """The file that has the table, and the plugin's options in it, which are valid."""
-    from iris_api.config import load_config, structure_table
-
-    loaded = load_config(config)
-    tables = loaded.plugin_tables()
-    if table not in tables:
-        raise ConfigError([f"there is no table {table}; there are {', '.join(tables)}"], loaded.source_text)
-    found = tables[table]
-    if found.kind != plugin.name:
-        raise ConfigError([f"{table}.kind is {found.kind!r}, not {plugin.name!r}"], loaded.source_text)
-    kind: Any = table.partition(".")[0].removesuffix("s")
-    structure_table(plugin.provider(kind).config, found.options, table)
-    return loaded.source, found.options
-
-
-def _modules(plugin: LoadedPlugin, options: Mapping[str, Any]) -> tuple[str, ...]:
-    """By kind, the module that the plugin names, else those classes of the generic one that suit it."""
-    modules: list[str] = []
-    for kind in plugin.offers:
-        named = plugin.provider(kind).conformance
-        if named and importlib.util.find_spec(named) is None:
-            raise PluginError(f"plugin {plugin.info}: its conformance module {named} is not installed")
-        if not named and kind == "resolver":
-            raise PluginError(
-                f"plugin {plugin.info} names no conformance module, and only one of its own can say how "
-                "names are registered; give --tests MODULE (see docs/plugins/test-a-plugin.md)"
-            )
-        modules += [named] if named else _generic(plugin, kind, options)
-    return tuple(dict.fromkeys(modules))
-
-
-def _generic(plugin: LoadedPlugin, kind: Kind, options: Mapping[str, Any]) -> list[str]:
-    from iris_api.config import Selected, structure_table
-    from iris_api.context import Context
-
-    if kind == "transport":
-        return [f"{_GENERIC}::TestTransport"]
-    config = structure_table(plugin.provider(kind).config, options, kind)
-    platform: Platform = Selected(plugin, kind, config).create(Context())
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """As Ctrl+C does, so that tests clean up; then for good."""
+    if process.poll() is not None:
+        return
+    process.send_signal(signal.SIGINT)
     try:
-        parts = {"TestMachines": platform.machines, "TestRuntime": platform.runtime}
-        return [f"{_GENERIC}::{name}" for name, part in parts.items() if part is not None]
-    finally:
-        platform.close()
-
-
-def _hung(plugin: LoadedPlugin, output: str, timeout: float) -> str:
-    """The test that was under way is on the last line that names one."""
-    lines = [line for line in output.splitlines() if "::" in line]
-    where = lines[-1].split()[0].rpartition("::")[2] if lines else "the start"
-    return f"plugin {plugin.info}: the rules have not ended within {timeout:g} s; last was {where}"
-
-
-def _broken(plugin: LoadedPlugin, output: str) -> str:
-    said = [line for line in output.splitlines() if line.strip()]
-    errors = [line.removeprefix("E ").strip() for line in said if line.startswith(("E ", "ERROR"))]
-    why = errors[0] if errors else (said or ["pytest said nothing"])[-1]
-    return f"plugin {plugin.info}: its rules could not be run: {why}"
+        process.wait(_CLEANING)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

@@ -45,8 +45,9 @@ class Selected(Generic[T]):
     def create(self, context: Context) -> T:
         """Have the plugin make its object. Its errors come out as they are, with a note of its name;
         MissingDependency says what to install. Raises PluginError if it does not return in time."""
+        seconds = patience()
         with self.plugin.blamed("create()"):
-            made = self._create(context)
+            made = self._create(context, seconds)
             contract = _CONTRACTS[self.kind]
             if not isinstance(made, contract):
                 returned = type(made).__name__
@@ -76,11 +77,11 @@ class Selected(Generic[T]):
                     f"and is {type(part).__name__}"
                 )
 
-    def _create(self, context: Context) -> T:
+    def _create(self, context: Context, seconds: float) -> T:
         create: Callable[[Any, Context], T] = self.plugin.provider(self.kind).create
         try:
             return within(
-                patience(), lambda: create(self.options, context), f"create() of plugin {self.plugin.info}"
+                seconds, lambda: create(self.options, context), f"create() of plugin {self.plugin.info}"
             )
         except Hangs as error:
             raise PluginError(f"plugin {self.plugin.info} hangs in create(): {error}; {MORE}") from None

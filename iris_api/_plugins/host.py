@@ -66,8 +66,9 @@ class Plugins:
         info, point = claims[0]
         if needed := unmet(point.dist):
             raise PluginLoadError(_too_new(info, needed))
+        seconds = patience()
         try:
-            return within(patience(), lambda: _validated(info, point.load()), f"the import of plugin {info}")
+            return within(seconds, lambda: _validated(info, point.load()), f"the import of plugin {info}")
         except PluginLoadError:
             raise
         except (Exception, SystemExit) as error:  # a module may also call sys.exit when it is imported

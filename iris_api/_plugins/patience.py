@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
 from iris_api._threads.container import ThreadContainer
+from iris_api.errors import ConfigError
 
 __all__ = ["MORE", "Hangs", "patience", "within"]
 
@@ -18,6 +19,7 @@ T = TypeVar("T")
 _VARIABLE: Final = "IRIS_PLUGIN_TIMEOUT"
 MORE: Final = f"{_VARIABLE} allows more"
 _DEFAULT: Final = 120.0  # seconds; the import of a cloud's SDK has been seen to take 43 on a busy machine
+_MOST: Final = 86_400.0
 _SOON: Final = 10.0  # seconds until somebody who waits is told for whom
 _log = logging.getLogger("iris.plugins")
 
@@ -27,11 +29,15 @@ class Hangs(Exception):
 
 
 def patience() -> float:
-    """Seconds that an import or a `create` may take: IRIS_PLUGIN_TIMEOUT, else 120."""
+    """Seconds that an import or a `create` may take: IRIS_PLUGIN_TIMEOUT, else 120. Raises ConfigError."""
+    text = os.environ.get(_VARIABLE, "")
     try:
-        return float(os.environ.get(_VARIABLE, "")) or _DEFAULT
+        seconds = float(text or _DEFAULT)
     except ValueError:
-        return _DEFAULT
+        seconds = 0.0
+    if not 0 < seconds <= _MOST:
+        raise ConfigError([f"{_VARIABLE} is {text!r}; it must be seconds, above 0 and at most {_MOST:.0f}"])
+    return seconds
 
 
 def within(seconds: float, function: Callable[[], T], what: str) -> T:

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import pytest
 from attrs import define, field
 
 from iris_api.config import Selected, load_config, structure_table
 from iris_api.context import Context, WorkerSpec
-from iris_api.errors import PluginError
+from iris_api.errors import ConfigError, PluginError
 from iris_api.ids import new_uid
 from iris_api.platform import Machines, Platform, Runtime
 from iris_api.plugins import Kind, Plugins
 from iris_api.resolver import Resolver
 from iris_api.transport import Transport
 
-__all__ = ["IdleWorker", "Installed", "installed"]
+__all__ = ["MADE", "IdleWorker", "Installed", "installed", "table_given"]
 
 T = TypeVar("T")
+MADE: Final = pytest.StashKey[set[str]]()  # the names of the plugins of which `installed` has made an object
 
 
 class IdleWorker:
@@ -48,6 +49,7 @@ class Installed:
     directory: Path | None = None
     cluster: str = field(factory=lambda: f"kit-{new_uid()[:8]}")
     _made: list[Any] = field(factory=list, eq=False, repr=False)
+    _names: set[str] = field(factory=set, eq=False, repr=False)
 
     def platform(self, **context: Any) -> Platform:
         """The fixture closes it, as it does resolvers."""
@@ -84,6 +86,7 @@ class Installed:
         options = structure_table(plugin.provider(kind).config, self.table, "")
         made: Any = Selected(plugin, kind, options).create(context)
         self._made.append(made)
+        self._names.add(self.name)
         return made
 
     def _having(self, part: T | None, what: str) -> T:
@@ -96,7 +99,7 @@ class Installed:
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
         self.name, self.table, self.directory, self.cluster = state
-        self._made = []
+        self._made, self._names = [], set()
 
 
 @pytest.fixture
@@ -107,13 +110,14 @@ def installed(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callab
     check --table`` does: what a rule needs, such as a place that is full, is not the table's. What was made
     is closed at the end of the test.
     """
-    whose, given = _given(request.config)
+    whose, given = table_given(request.config)
     handed_out: list[Installed] = []
+    names = request.config.stash.setdefault(MADE, set())
 
     def find(name: str, **options: Any) -> Installed:
         own = {key: str(value) if isinstance(value, Path) else value for key, value in options.items()}
         table = {**(given if whose == name else {}), **own}
-        handed_out.append(Installed(name, table, tmp_path / "directory"))
+        handed_out.append(Installed(name, table, tmp_path / "directory", names=names))
         return handed_out[-1]
 
     yield find
@@ -121,10 +125,22 @@ def installed(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callab
         one.close()
 
 
-def _given(config: pytest.Config) -> tuple[str, Mapping[str, Any]]:
-    """The table of the command line: whose it is, and its options."""
-    path = config.getoption("--iris-table", default=None)
+def table_given(config: pytest.Config) -> tuple[str, Mapping[str, Any]]:
+    """The table of the command line: whose it is, and its options. Raises UsageError."""
+    file, path = (
+        config.getoption("--iris-config", default=None),
+        config.getoption("--iris-table", default=None),
+    )
     if not path:
+        if file:
+            raise pytest.UsageError(
+                "--iris-config alone names no table; add --iris-table, such as platforms.mine"
+            )
         return "", {}
-    table = load_config(config.getoption("--iris-config", default=None)).plugin_tables()[path]
-    return table.kind, table.options
+    try:
+        tables = load_config(file).plugin_tables()
+    except ConfigError as error:
+        raise pytest.UsageError(str(error)) from None
+    if path not in tables:
+        raise pytest.UsageError(f"--iris-table: there is no table {path}; there are {', '.join(tables)}")
+    return tables[path].kind, tables[path].options

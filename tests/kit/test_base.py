@@ -75,10 +75,47 @@ def test_what_is_not_promised_is_skipped_and_shown(pytester: pytest.Pytester) ->
     result.stdout.fnmatch_lines(["*TestMine: 1 of 2 rules kept*", "thing.flies  not promised  it is a stone"])
 
 
-def test_only_abilities_can_be_left_out(pytester: pytest.Pytester) -> None:
-    result = run(pytester, "    not_promised = {'stand': 'it lies'}\n")
-    result.assert_outcomes(errors=2)
-    result.stdout.fnmatch_lines(["*not_promised names stand; abilities of thing: fly*"])
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("not_promised = {'stand': 'it lies'}", "not_promised names stand; abilities of thing: fly"),
+        ("not_promised = {'fly': ' '}", "not_promised must say why for fly: users read it"),
+        ("not_promised = ['fly']", "not_promised must be a dict of ability and reason, and is a list"),
+        ("def thing(self): pass", "thing must be a fixture: write @pytest.fixture above it"),
+    ],
+)
+def test_a_class_that_is_written_wrong_is_refused_once(
+    pytester: pytest.Pytester, body: str, said: str
+) -> None:
+    result = run(pytester, f"    {body}\n")
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines([f"*.TestMine: {said}*"])
+
+
+def test_a_class_that_pytest_does_not_run_is_refused(pytester: pytest.Pytester) -> None:
+    result = run(pytester, "    pass\nclass Forgotten(ThingConformance):\n    pass\n")
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*.Forgotten: it is not run: call it Test..., or _... if it is a base*"])
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--iris-table", "platforms.none"], "--iris-table: there is no table platforms.none; there are"),
+        (["--iris-config", "iris.toml"], "--iris-config alone names no table; add --iris-table"),
+        (["--iris-config", "none.toml", "--iris-table", "platforms.a"], "none.toml"),
+        (["--iris-report", "none/report.json"], "--iris-report: [Errno 2]"),
+    ],
+)
+def test_an_option_that_cannot_be_used_is_refused_in_one_line(
+    pytester: pytest.Pytester, options: list[str], said: str
+) -> None:
+    pytester.makefile(".toml", iris="")
+    result = run(pytester, "    pass\n", *options)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    (line,) = (line for line in result.stderr.lines if line)
+    assert line.startswith("ERROR: ")
+    assert said in line
 
 
 def test_the_report_has_every_rule(pytester: pytest.Pytester) -> None:

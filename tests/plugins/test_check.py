@@ -2,60 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
 import sys
 
 import pytest
-from click.testing import CliRunner
 
-from iris.cli import main
 from iris_api.testing import leaked_processes, process_snapshot, wait_for_condition
+from tests.plugins.checks import HANGS, add_resolver, check, outcomes
 from tests.plugins.site import PLATFORM, Site
 
-RESOLVER = """
-from attrs import frozen
-from iris_api.hookspecs import hookimpl
-from iris_api.provider import Provider
-from iris_api.resolver import Endpoint, Resolver
-
-@frozen
-class Options:
-    address: str = "http://127.0.0.1:1"
-
-class Made(Resolver):
-    def __init__(self, options, context):
-        self.options = options
-    def resolve(self, name):
-        return {answer}
-
-@hookimpl
-def iris_resolver():
-    return Provider(Options, Made, "a resolver of a test"{more})
-"""
-TESTS = """
-import pytest
-from iris_api.testing import ResolverConformance
-
-class Names:
-    def __init__(self, installed):
-        self.plugin = installed("acme")
-    def resolver(self):
-        return self.plugin.resolver()
-    def register(self, name, address):
-        return ""
-    def unregister(self, uid):
-        pass
-
-class TestAcme(ResolverConformance):
-    not_promised = dict.fromkeys(["changes", "several", "uids", "outages"], "it is of a test")
-    @pytest.fixture
-    def registry(self, installed):
-        return Names(installed)
-    {extra}
-"""
 OPTIONS = """
     def test_options(self, registry):
         '''It has the options of the table.'''
@@ -84,36 +41,6 @@ CLUSTER = """
         assert installed("acme").cluster.startswith("kit-")
         assert installed("acme").cluster != installed("acme").cluster
 """
-HANGS = """
-    def test_hangs(self):
-        'It hangs.'
-        import time
-        time.sleep(60)
-"""
-
-
-def check(site: Site, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
-    path = os.pathsep.join([str(site.root), *sys.path])
-    return subprocess.run(
-        [sys.executable, "-m", "iris", "plugin", "check", *arguments],
-        cwd=site.root,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        env=os.environ | {"PYTHONPATH": path} | env,
-        check=False,
-    )
-
-
-def add_resolver(site: Site, answer: str = "()", extra: str = "") -> None:
-    source = RESOLVER.format(answer=answer, more=', conformance="acme_conformance"')
-    site.add("iris-acme", "1.0", {"acme": source})
-    (site.root / "acme_conformance.py").write_text(TESTS.format(extra=extra))
-
-
-def outcomes(ran: subprocess.CompletedProcess[str]) -> dict[str, str]:
-    assert ran.stdout, ran.stderr
-    return {row["rule"]: row["outcome"] for row in json.loads(ran.stdout)}
 
 
 def test_it_tells_what_is_kept_broken_and_not_promised(site: Site) -> None:
@@ -168,7 +95,9 @@ def test_a_check_that_is_terminated_ends_its_tests(site: Site) -> None:
     running = subprocess.Popen(
         command, cwd=site.root, env=os.environ | {"PYTHONPATH": path}, stdout=subprocess.PIPE
     )
-    wait_for_condition(lambda: any("pytest" in one.argv for one in process_snapshot() - before), 20)
+    wait_for_condition(
+        lambda: any("iris.cli._plugin_subject" in one.argv for one in process_snapshot() - before), 20
+    )
     running.send_signal(signal.SIGTERM)
     running.communicate(timeout=20)
     assert running.returncode != 0
@@ -185,53 +114,6 @@ def test_a_platform_without_tests_of_its_own_is_asked_what_can_be_asked(site: Si
     assert found["machines.delete_twice"] == "failed"
     assert found["machines.delete_unknown"] == "passed"
     assert found["machines.no_capacity"] == "not promised"
-
-
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        (["nobody"], "no plugin 'nobody' is installed"),
-        (
-            ["acme"],
-            "plugin 'acme' (iris-acme 1.0) names no conformance module, and only one",
-        ),
-        (["acme", "--config", "x.toml"], "--config alone names no table; add --table"),
-        (["acme", "--table", "transport"], "transport.kind is 'http', not 'acme'"),
-        (["acme", "--table", "platforms.x"], "there is no table platforms.x; there are transport, resolver"),
-    ],
-)
-def test_what_cannot_be_checked_is_refused_in_one_line(
-    site: Site, monkeypatch: pytest.MonkeyPatch, arguments: list[str], said: str
-) -> None:
-    site.add("iris-acme", "1.0", {"acme": RESOLVER.format(answer="()", more="")})
-    monkeypatch.chdir(site.root)
-    ran = CliRunner().invoke(main, ["plugin", "check", *arguments])
-    assert (ran.exit_code, ran.stdout) == (2, "")
-    (line,) = ran.stderr.splitlines()
-    assert line.startswith(f"iris: {said}")
-
-
-def test_tests_that_cannot_be_found_are_told(site: Site) -> None:
-    ran = check(site, "process", "--tests", "no_such_module")
-    assert ran.returncode == 2
-    assert "its rules could not be run: ERROR: module or package not found: no_such_module" in ran.stderr
-
-
-def test_a_wrong_option_is_refused(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    add_resolver(site)
-    (site.root / "iris.toml").write_text('[resolver]\nkind = "acme"\naddress = 7\n')
-    monkeypatch.chdir(site.root)
-    ran = CliRunner().invoke(main, ["plugin", "check", "acme", "--table", "resolver"])
-    assert ran.exit_code == 2
-    assert "resolver.address: expected" in ran.stderr
-
-
-def test_a_rule_that_hangs_is_named(site: Site) -> None:
-    add_resolver(site, extra=HANGS)
-    ran = check(site, "acme", "--timeout", "6")
-    assert ran.returncode == 2
-    assert ran.stderr.startswith("iris: plugin 'acme' (iris-acme 1.0): the rules have not ended within 6 s")
-    assert ran.stderr.endswith("; last was test_hangs\n")
 
 
 def test_without_pytest_it_says_what_to_install(site: Site) -> None:

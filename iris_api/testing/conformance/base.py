@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar, TypeVar
 
 import pytest
 from attrs import frozen
 
-__all__ = ["Conformance", "Rule", "needs", "override", "rules_of"]
+__all__ = ["Conformance", "Rule", "fault_of", "needs", "override", "rules_of"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -42,12 +43,6 @@ class Conformance:
     @pytest.fixture(autouse=True)
     def promised(self, request: pytest.FixtureRequest) -> None:
         """Skips a rule that needs what the plugin does not promise. Not to be overridden."""
-        unknown = sorted(set(self.not_promised) - set(self.abilities))
-        if unknown:
-            known = ", ".join(sorted(self.abilities)) or "none"
-            pytest.fail(
-                f"not_promised names {', '.join(unknown)}; abilities of {self.kind}: {known}", pytrace=False
-            )
         reason = self.not_promised.get(getattr(request.function, _NEEDS, ""))
         if reason is not None:
             pytest.skip(f"not promised: {reason}")
@@ -79,3 +74,36 @@ def rules_of(kit: type[Conformance]) -> Iterator[Rule]:
     for name, test in tests.items():
         sentence = " ".join((test.__doc__ or "").split())
         yield Rule(f"{kit.kind}.{name.removeprefix('test_')}", sentence, getattr(test, _NEEDS, ""))
+
+
+def fault_of(kit: type[Conformance], *, collected: bool) -> str:
+    """What is wrong with how a class is written, empty if nothing is; `collected`: pytest runs it."""
+    if not collected:
+        unused = not kit.__subclasses__() and not kit.__name__.startswith("_")
+        return "it is not run: call it Test..., or _... if it is a base of others" if unused else ""
+    return _fault_of_promises(kit) or _fault_of_fixtures(kit)
+
+
+def _fault_of_promises(kit: type[Conformance]) -> str:
+    left_out: object = kit.not_promised
+    if not isinstance(left_out, Mapping):
+        return f"not_promised must be a dict of ability and reason, and is a {type(left_out).__name__}"
+    if unknown := sorted(str(one) for one in left_out if one not in kit.abilities):
+        known = ", ".join(sorted(kit.abilities)) or "none"
+        return f"not_promised names {', '.join(unknown)}; abilities of {kit.kind}: {known}"
+    mute = [one for one, reason in left_out.items() if not (isinstance(reason, str) and reason.strip())]
+    return f"not_promised must say why for {', '.join(mute)}: users read it" if mute else ""
+
+
+def _fault_of_fixtures(kit: type[Conformance]) -> str:
+    """A method that stands where the kit has a fixture is never asked."""
+    for base in kit.__mro__[1:]:
+        for name, fixture in vars(base).items():
+            own = getattr(kit, name)
+            if _is_fixture(fixture) and callable(own) and not _is_fixture(own):
+                return f"{name} must be a fixture: write @pytest.fixture above it"
+    return ""
+
+
+def _is_fixture(value: object) -> bool:
+    return isinstance(value, type(Conformance.promised)) and not inspect.isfunction(value)
