@@ -11,6 +11,14 @@ from attrs import field, frozen
 
 from iris_api.errors import InvalidSpec
 from iris_api.ids import check_job_name, check_port_name
+from iris_api.requirements import (
+    check_extra,
+    check_extras,
+    check_image,
+    check_requirement,
+    check_source,
+    texts,
+)
 from iris_api.resources import ResourceSpec
 from iris_api.serialize import dumps_call
 
@@ -172,13 +180,46 @@ def _copied(env_vars: Mapping[str, str]) -> Mapping[str, str]:
     return dict(env_vars)
 
 
+def _image(_instance: Any, _attribute: Any, value: Any) -> None:
+    check_image(value)
+
+
+def _source(_instance: Any, _attribute: Any, value: Any) -> None:
+    check_source(value)
+
+
+def _packages(lines: Iterable[str]) -> tuple[str, ...]:
+    found = texts(lines, "pip_packages")
+    for index, line in enumerate(found):
+        check_requirement(line, f"pip_packages[{index}]")
+    return found
+
+
+def _extras(names: Iterable[str]) -> tuple[str, ...]:
+    found = texts(names, "extras")
+    for name in found:
+        check_extra(name)
+    return found
+
+
 @frozen
 class EnvironmentSpec:
-    """What surrounds a task. Explicit values go before the parent job's, those before the platform's."""
+    """What surrounds a task. Explicit values go before the parent job's, those before the platform's.
+
+    `image`: where the runtime runs containers, which one, and whose Python runs calls. `pip_packages` are
+    installed for the job alone: requirements, and wheels or sdists by their address or their path in the
+    workspace. `python_packages_from` "pyproject": also what the workspace's pyproject.toml depends on, with
+    its optional dependencies that `extras` names.
+    """
 
     env_vars: Mapping[str, str] = field(factory=dict, converter=_copied)
+    image: str = field(default="", kw_only=True, validator=_image)
+    pip_packages: tuple[str, ...] = field(default=(), kw_only=True, converter=_packages)
+    extras: tuple[str, ...] = field(default=(), kw_only=True, converter=_extras)
+    python_packages_from: str = field(default="", kw_only=True, validator=_source)
 
     def __attrs_post_init__(self) -> None:
+        check_extras(self.extras, self.python_packages_from)
         for key, value in self.env_vars.items():
             if not isinstance(key, str) or not key or "=" in key or "\0" in key:
                 raise InvalidSpec(
@@ -304,13 +345,18 @@ def _constraints(constraints: Iterable[Constraint]) -> tuple[Constraint, ...]:
 
 @frozen(kw_only=True)
 class JobSpec:
-    """A job as it travels. `env_vars` are what was given; the controller applies inheritance, also of
-    `priority`. `refill_after`: an attempt that ran for so many seconds refills both retry budgets."""
+    """A job as it travels. What is of an EnvironmentSpec is as it was given; the controller applies
+    inheritance, also of `priority`. `refill_after`: an attempt that ran for so many seconds refills both
+    retry budgets."""
 
     name: str = field(converter=check_job_name)
     entry: Entry
     resources: ResourceSpec = field(factory=ResourceSpec)
     env_vars: Mapping[str, str] = field(factory=dict)
+    image: str = field(default="", validator=_image)
+    pip_packages: tuple[str, ...] = field(default=(), converter=_packages)
+    extras: tuple[str, ...] = field(default=(), converter=_extras)
+    python_packages_from: str = field(default="", validator=_source)
     bundle: str = ""  # SHA-256 of the workspace bundle
     replicas: int = field(default=1, validator=_count("replicas", 1))
     ports: tuple[str, ...] = field(default=(), converter=_port_names)
@@ -325,6 +371,7 @@ class JobSpec:
     refill_after: float | None = field(default=None, validator=_seconds("refill_after"))
 
     def __attrs_post_init__(self) -> None:
+        check_extras(self.extras, self.python_packages_from)
         for port in self.ports:
             check_port_name(port)
         if len({port.upper() for port in self.ports}) != len(self.ports):

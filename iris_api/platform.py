@@ -17,6 +17,7 @@ from iris_api.resources import ResourceSpec
 __all__ = [
     "Exit",
     "ExitKind",
+    "Interpreter",
     "Launch",
     "Lease",
     "LogSink",
@@ -41,7 +42,7 @@ class LogSink(Protocol):
 
 @frozen
 class Mount:
-    """A directory of the worker's machine that the attempt sees at `target`."""
+    """A directory or a file of the worker's machine that the attempt sees at `target`."""
 
     source: Path
     target: Path
@@ -57,6 +58,17 @@ class Lease:
     absence: float
 
 
+@frozen
+class Interpreter:
+    """What runs the pickled calls. `argv` starts it, as a sandbox sees it; `identity` tells it from others,
+    such as its path and version, or the id of its image: packages that were installed for one serve all of
+    the same identity. `path` is the PATH of a task whose job gives none; empty where that is not known."""
+
+    argv: tuple[str, ...]
+    identity: str
+    path: str = ""
+
+
 @frozen(kw_only=True)
 class Launch:
     """One attempt, as a runtime starts it.
@@ -64,9 +76,10 @@ class Launch:
     `entry` is an argv or a pickled call. `info` is the identity: a runtime in this process sets it in
     the context, any other puts ``info.to_env()`` and the token's file into the environment.
     `env` is the job's own environment with inheritance applied. `workdir` is a directory of this
-    attempt alone, on the worker's machine, with the workspace unpacked in it. The runtime keeps at
-    most `output_limit` bytes of output, then one line that says so. The sink is called until `wait`
-    has returned an Exit, and not after. `lease` None: what outlives its worker goes on.
+    attempt alone, on the worker's machine, with the workspace unpacked in it. `image` is what the job
+    asks for, empty: what the runtime has without being asked; one that has no images refuses any other.
+    The runtime keeps at most `output_limit` bytes of output, then one line that says so. The sink is
+    called until `wait` has returned an Exit, and not after. `lease` None: what outlives its worker goes on.
     """
 
     uid: str
@@ -74,6 +87,7 @@ class Launch:
     info: JobInfo
     env: Mapping[str, str] = field(factory=dict, repr=False)
     workdir: Path
+    image: str = ""
     mounts: tuple[Mount, ...] = ()
     limits: ResourceSpec = field(factory=ResourceSpec)
     output: LogSink
@@ -150,6 +164,12 @@ class Runtime(ABC):
         """Whether an attempt with this entry sees its workdir and may outlive the worker. If not, the
         worker need not make the directory, nor unpack the workspace. Called before `start`."""
         return True
+
+    def interpreter(self, image: str) -> Interpreter | None:
+        """What would run the calls of a launch with this `image`; None: a job can have no packages of its
+        own here. May block for as long as a start: the image may have to be fetched. Raises PlatformError.
+        Its `argv` with a program's arguments is a command that `start` takes."""
+        return None
 
     @abstractmethod
     def start(self, launch: Launch) -> Sandbox:

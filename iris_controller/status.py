@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from iris_api.jobs import DEFAULT_PRIORITY, TaskState
 from iris_api.rpc import cluster_pb2 as pb
-from iris_api.rpc.convert import cause_to_proto, entry_to_proto, resources_to_proto
+from iris_api.rpc.convert import cause_to_proto, entry_to_proto, environment_to_proto, resources_to_proto
 from iris_controller.prospects import Prospect
 from iris_controller.reasons import Reasons
 from iris_controller.rows import Attempt, Endpoint, Job, Task, Worker
@@ -123,6 +123,6 @@ def run_spec(job: Job, task: Task) -> pb.RunSpec:
         num_tasks=spec.replicas,
         entry=entry_to_proto(spec.entry),
         resources=resources_to_proto(spec.resources),
-        environment=pb.Environment(env_vars=spec.env_vars, bundle=spec.bundle),
+        environment=environment_to_proto(spec),
         ports=spec.ports,
     )

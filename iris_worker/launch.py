@@ -52,6 +52,7 @@ class Launcher:
             info=self._identity(run.uid, spec, ports, env),
             env=env,
             workdir=workdir,
+            image=spec.environment.image,
             limits=resources_from_proto(spec.resources),
             output=run.log,
             lease=self._contact.lease,

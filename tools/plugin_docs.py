@@ -22,6 +22,7 @@ from iris_api import hookspecs
 from iris_api.context import Context
 from iris_api.platform import (
     Exit,
+    Interpreter,
     Launch,
     Lease,
     Machines,
@@ -52,7 +53,7 @@ CONTRACTS = (
     *(Resolver, SupportsWatch),
 )
 VALUES = (
-    *(Provider, Context, SliceRequest, Slice, Launch, Lease, Exit, Stats),
+    *(Provider, Context, SliceRequest, Slice, Launch, Interpreter, Lease, Exit, Stats),
     *(Bind, Request, Reply, Endpoint),
 )
 KITS: tuple[type[Conformance], ...] = (

@@ -18,6 +18,7 @@ from iris_api.jobs import (
     Entrypoint,
     EnvironmentSpec,
 )
+from iris_api.requirements import PYPROJECT
 from iris_api.resources import ResourceSpec
 
 __all__ = ["job_of", "job_options"]
@@ -35,6 +36,22 @@ _OPTIONS: Final = (
         multiple=True,
         metavar="K=V",
         help="Environment variable of the tasks; repeat for more.",
+    ),
+    click.option("--image", default="", help="Container image of the tasks [default: the runtime's own]."),
+    click.option(
+        "--pip",
+        "pip_packages",
+        multiple=True,
+        metavar="REQUIREMENT",
+        help="Python package for the tasks, such as 'numpy>=2' or ./a.whl of the workspace; repeat for more.",
+    ),
+    click.option("--pyproject", is_flag=True, help="Install what the workspace's pyproject.toml depends on."),
+    click.option(
+        "--extra",
+        "extras",
+        multiple=True,
+        metavar="NAME",
+        help="As --pyproject, with the optional dependencies of that name; repeat for more.",
     ),
     click.option(
         "-c",
@@ -78,7 +95,7 @@ def job_of(argv: Sequence[str], options: dict[str, Any]) -> dict[str, Any]:
         "name": options["name"] or new_id("run"),
         "entrypoint": Entrypoint.from_command(*argv),
         "resources": ResourceSpec(cpu=options["cpu"], memory=options["memory"]),
-        "environment": EnvironmentSpec(env_vars=dict(map(_pair, options["env"]))),
+        "environment": _environment(options),
         "replicas": options["replicas"],
         "constraints": [_constraint(text) for text in options["constraints"]],
         "coscheduling": CoschedulingConfig(options["group_by"] or "") if gang else None,
@@ -88,6 +105,16 @@ def job_of(argv: Sequence[str], options: dict[str, Any]) -> dict[str, Any]:
         "timeout": options["timeout"],
         "scheduling_timeout": options["scheduling_timeout"],
     }
+
+
+def _environment(options: dict[str, Any]) -> EnvironmentSpec:
+    return EnvironmentSpec(
+        env_vars=dict(map(_pair, options["env"])),
+        image=options["image"],
+        pip_packages=options["pip_packages"],
+        extras=options["extras"],
+        python_packages_from=PYPROJECT if options["pyproject"] or options["extras"] else "",
+    )
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -33,7 +33,8 @@ def job_spec(
     if not isinstance(entrypoint, Entrypoint):
         raise InvalidSpec("entrypoint must be made by Entrypoint.from_callable or Entrypoint.from_command")
     _check_kind("resources", resources or ResourceSpec(), ResourceSpec)
-    _check_kind("environment", environment or EnvironmentSpec(), EnvironmentSpec)
+    environment = environment or EnvironmentSpec()
+    _check_kind("environment", environment, EnvironmentSpec)
     constraints = tuple(constraints)
     for constraint in constraints:
         _check_kind("each of constraints", constraint, Constraint)
@@ -41,7 +42,11 @@ def job_spec(
         name=name,
         entry=entrypoint.entry(),
         resources=resources or ResourceSpec(),
-        env_vars=(environment or EnvironmentSpec()).env_vars,
+        env_vars=environment.env_vars,
+        image=environment.image,
+        pip_packages=environment.pip_packages,
+        extras=environment.extras,
+        python_packages_from=environment.python_packages_from,
         replicas=replicas,
         ports=tuple(ports),
         constraints=constraints,

@@ -25,7 +25,7 @@ class Constraint(_message.Message):
     def __init__(self, key: _Optional[str] = ..., op: _Optional[str] = ..., values: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Environment(_message.Message):
-    __slots__ = ("env_vars", "bundle")
+    __slots__ = ("env_vars", "bundle", "image", "pip_packages", "extras", "python_packages_from")
     class EnvVarsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -35,9 +35,17 @@ class Environment(_message.Message):
         def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
     ENV_VARS_FIELD_NUMBER: _ClassVar[int]
     BUNDLE_FIELD_NUMBER: _ClassVar[int]
+    IMAGE_FIELD_NUMBER: _ClassVar[int]
+    PIP_PACKAGES_FIELD_NUMBER: _ClassVar[int]
+    EXTRAS_FIELD_NUMBER: _ClassVar[int]
+    PYTHON_PACKAGES_FROM_FIELD_NUMBER: _ClassVar[int]
     env_vars: _containers.ScalarMap[str, str]
     bundle: str
-    def __init__(self, env_vars: _Optional[_Mapping[str, str]] = ..., bundle: _Optional[str] = ...) -> None: ...
+    image: str
+    pip_packages: _containers.RepeatedScalarFieldContainer[str]
+    extras: _containers.RepeatedScalarFieldContainer[str]
+    python_packages_from: str
+    def __init__(self, env_vars: _Optional[_Mapping[str, str]] = ..., bundle: _Optional[str] = ..., image: _Optional[str] = ..., pip_packages: _Optional[_Iterable[str]] = ..., extras: _Optional[_Iterable[str]] = ..., python_packages_from: _Optional[str] = ...) -> None: ...
 
 class Command(_message.Message):
     __slots__ = ("argv",)

@@ -18,6 +18,7 @@ __all__ = [
     "constraint_to_proto",
     "entry_from_proto",
     "entry_to_proto",
+    "environment_to_proto",
     "exit_from_proto",
     "exit_to_proto",
     "member",
@@ -118,12 +119,23 @@ def exit_from_proto(message: pb.Exit) -> Exit:
     )
 
 
+def environment_to_proto(spec: JobSpec) -> pb.Environment:
+    return pb.Environment(
+        env_vars=spec.env_vars,
+        bundle=spec.bundle,
+        image=spec.image,
+        pip_packages=spec.pip_packages,
+        extras=spec.extras,
+        python_packages_from=spec.python_packages_from,
+    )
+
+
 def spec_to_proto(spec: JobSpec) -> pb.JobSpec:
     return pb.JobSpec(
         name=spec.name,
         entry=entry_to_proto(spec.entry),
         resources=resources_to_proto(spec.resources),
-        environment=pb.Environment(env_vars=spec.env_vars, bundle=spec.bundle),
+        environment=environment_to_proto(spec),
         replicas=spec.replicas,
         ports=spec.ports,
         constraints=[constraint_to_proto(constraint) for constraint in spec.constraints],
@@ -148,6 +160,10 @@ def spec_from_proto(message: pb.JobSpec) -> JobSpec:
         entry=entry_from_proto(message.entry),
         resources=resources,
         env_vars=dict(message.environment.env_vars),
+        image=message.environment.image,
+        pip_packages=tuple(message.environment.pip_packages),
+        extras=tuple(message.environment.extras),
+        python_packages_from=message.environment.python_packages_from,
         bundle=message.environment.bundle,
         replicas=message.replicas or 1,
         ports=tuple(message.ports),

@@ -14,8 +14,9 @@ from typing import Final
 
 import iris_api
 from iris_api.errors import PlatformError
-from iris_api.platform import ExitKind, Launch, LogSink, Runtime, Sandbox
+from iris_api.platform import ExitKind, Interpreter, Launch, LogSink, Runtime, Sandbox
 from iris_api.supervised.folder import Folder, Program
+from iris_api.supervised.interpreter import interpreter_at
 from iris_api.supervised.processes import MARK, kill_strays
 from iris_api.supervised.sandbox import SupervisedSandbox
 from iris_api.supervised.watcher import Watcher
@@ -51,7 +52,12 @@ class SupervisedRuntime(Runtime):
         self._closed = False
         self._lifeline, self._held = os.pipe() if self._bound else (-1, -1)
 
+    def interpreter(self, image: str) -> Interpreter:
+        _refuse(image)
+        return interpreter_at(self._python, self._path())
+
     def start(self, launch: Launch) -> Sandbox:
+        _refuse(launch.image)
         folder = Folder(self._root / launch.uid)
         try:
             self._prepare(folder, launch)
@@ -117,11 +123,16 @@ class SupervisedRuntime(Runtime):
     def _environment(self, folder: Folder, launch: Launch) -> Mapping[str, str]:
         """The job's own values over a few of this process; its identity over both."""
         env = {name: os.environ[name] for name in _INHERITED if name in os.environ}
-        if self._python == sys.executable:  # `python` in a command is the interpreter of the calls
-            env["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{env.get('PATH', os.defpath)}"
+        env["PATH"] = self._path()
         env["PYTHONUNBUFFERED"] = "1"
         token = {"IRIS_TOKEN_FILE": str(folder.token)} if launch.info.token is not None else {}
         return env | dict(launch.env) | launch.info.to_env() | token | {MARK: str(folder.path)}
+
+    def _path(self) -> str:
+        path = os.environ.get("PATH", os.defpath)
+        if self._python == sys.executable:  # `python` in a command is the interpreter of the calls
+            return f"{Path(sys.executable).parent}{os.pathsep}{path}"
+        return path
 
     def _follow(
         self, folder: Folder, sink: LogSink, process: Callable[[], tuple[int, int | None]]
@@ -173,3 +184,11 @@ class SupervisedRuntime(Runtime):
     def _ended(self, uid: str) -> None:
         with self._lock:
             self._sandboxes.pop(uid, None)
+
+
+def _refuse(image: str) -> None:
+    if image:
+        raise PlatformError(
+            f"the job asks for image {image!r}, and this worker runs tasks as processes, which have none: "
+            "submit it without, or to a pool whose runtime makes containers"
+        )

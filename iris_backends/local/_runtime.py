@@ -32,6 +32,11 @@ class ThreadRuntime(Runtime):
     def start(self, launch: Launch) -> Sandbox:
         if launch.entry.argv:
             return self._for_commands().start(launch)
+        if launch.image:
+            raise PlatformError(
+                f"the job asks for image {launch.image!r}, and this worker runs calls in its own process: "
+                "submit it without, or to a pool whose runtime makes containers"
+            )
         try:
             return ThreadSandbox(launch, self._threads)
         except RuntimeError as error:

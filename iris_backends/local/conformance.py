@@ -82,6 +82,7 @@ class TestLocalRuntime(RuntimeConformance):
     """Commands are processes that end with this one, and calls are threads of it."""
 
     not_promised: ClassVar = {
+        "interpreter": "a call shares the packages of its process",
         "prints": "a thread shares the output of its process; what it logs is its own",
         "mounts": "a task sees the directories of this machine as they are",
         "memory_limit": "threads share their process's memory, and a command has no limit of its own",

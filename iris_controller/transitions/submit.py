@@ -135,6 +135,10 @@ def _inherit(spec: JobSpec, parent: JobSpec | None) -> JobSpec:
     return evolve(
         spec,
         env_vars={**parent.env_vars, **spec.env_vars},
+        image=spec.image or parent.image,
+        pip_packages=spec.pip_packages or parent.pip_packages,
+        extras=spec.extras or parent.extras,
+        python_packages_from=spec.python_packages_from or parent.python_packages_from,
         bundle=spec.bundle or parent.bundle,
         priority=spec.priority or parent.priority,
     )

@@ -83,6 +83,48 @@ def test_bad_environment() -> None:
         EnvironmentSpec(env_vars={"N": 1})  # type: ignore[dict-item]
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"image": "python 3"}, "image 'python 3' is not allowed: give its name, such as 'python:3.11-slim'"),
+        ({"image": None}, "image None is not allowed"),
+        ({"pip_packages": "numpy"}, "pip_packages must be a list or tuple of texts, got str"),
+        ({"pip_packages": ["numpy", 2]}, r"pip_packages\[1\] must be text, got int"),
+        ({"pip_packages": ["numpy", "a=1"]}, r"pip_packages\[1\] 'a=1' is not allowed \(.*\): give a"),
+        ({"pip_packages": ["--index-url x"]}, r"pip_packages\[0\] '--index-url x' is not allowed"),
+        ({"pip_packages": ["a\nb"]}, "one line of text is one requirement"),
+        ({"pip_packages": ["/opt/a-1-py3-none-any.whl"]}, "give a path within the workspace"),
+        ({"pip_packages": ["../a-1-py3-none-any.whl"]}, "give a path within the workspace"),
+        ({"pip_packages": ["a @ file:///opt/a-1-py3-none-any.whl"]}, r"must begin with https:// or git\+"),
+        ({"extras": "gpu", "python_packages_from": "pyproject"}, "extras must be a list or tuple"),
+        ({"extras": ["a b"], "python_packages_from": "pyproject"}, "extra 'a b' is not allowed"),
+        ({"extras": ["gpu"]}, "give python_packages_from='pyproject' too"),
+        ({"python_packages_from": "requirements.txt"}, "'requirements.txt' is not allowed: give 'pyproject'"),
+    ],
+)
+def test_bad_packages(given: dict[str, Any], said: str) -> None:
+    """Each is refused with one sentence where it is written."""
+    with pytest.raises(InvalidSpec, match=said) as caught:
+        EnvironmentSpec(**given)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "numpy",
+        "numpy[extra]>=2,<3 ; python_version >= '3.11'",
+        "./wheels/mine-1.0-py3-none-any.whl",
+        "dist/mine-1.0.tar.gz[gpu]",
+        "https://host/a/mine-1.0-py3-none-any.whl#sha256=00",
+        "mine @ git+https://host/mine.git@main",
+    ],
+)
+def test_packages(line: str) -> None:
+    """Requirements as pip knows them, and wheels and sdists by address or by path."""
+    assert EnvironmentSpec(pip_packages=(f" {line} ",)).pip_packages == (line,)
+
+
 def test_bad_constraint() -> None:
     """Comparisons take numbers, and each operator its count of values."""
     with pytest.raises(InvalidSpec, match="takes a number"):

@@ -16,6 +16,10 @@ FULL = JobSpec(
     entry=Entry(call=b"pickle", python="3.11"),
     resources=ResourceSpec(0.5, "2GB"),
     env_vars={"A": "1"},
+    image="python:3.12-slim",
+    pip_packages=("numpy>=2", "./wheels/a-1.0-py3-none-any.whl"),
+    extras=("gpu",),
+    python_packages_from="pyproject",
     bundle="ab" * 32,
     replicas=3,
     ports=("actor",),
@@ -64,6 +68,10 @@ def test_what_a_hand_written_request_leaves_out_is_the_default() -> None:
         ({"constraints": [pb.Constraint(key="k", op="LIKE")]}, "give one of EQ, NE"),
         ({"entry": pb.Entry()}, "at least the program"),
         ({"ports": ["1"]}, "starting with a letter"),
+        ({"environment": pb.Environment(image="-x")}, "image '-x' is not allowed"),
+        ({"environment": pb.Environment(pip_packages=["a=1"])}, r"pip_packages\[0\] 'a=1'"),
+        ({"environment": pb.Environment(extras=["gpu"])}, "python_packages_from='pyproject' too"),
+        ({"environment": pb.Environment(python_packages_from="conda")}, "give 'pyproject' or ''"),
     ],
 )
 def test_bad_input_is_refused_saying_what_is_allowed(change: dict[str, object], message: str) -> None:

@@ -44,6 +44,17 @@ def test_explicit_values_go_before_the_parents(cluster: Cluster) -> None:
     assert (child.spec.env_vars, child.spec.bundle) == ({"A": "child", "B": "parent"}, "ab" * 32)
 
 
+def test_what_is_installed_is_inherited_field_by_field(cluster: Cluster) -> None:
+    parent = running_parent(
+        cluster, image="a:1", pip_packages=("x",), python_packages_from="pyproject", extras=("gpu",)
+    )
+    child = cluster.job(cluster.child(f"{parent}:0", image="b:2", pip_packages=("y", "z"))).spec
+    assert (child.image, child.pip_packages) == ("b:2", ("y", "z"))
+    assert (child.python_packages_from, child.extras) == ("pyproject", ("gpu",))
+    heir = cluster.job(cluster.child(f"{parent}:0", "heir")).spec
+    assert (heir.image, heir.pip_packages) == ("a:1", ("x",))
+
+
 def test_a_childs_own_bundle_stays(cluster: Cluster) -> None:
     parent = running_parent(cluster, bundle="ab" * 32)
     assert cluster.job(cluster.child(f"{parent}:0", bundle="cd" * 32)).spec.bundle == "cd" * 32

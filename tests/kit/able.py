@@ -117,7 +117,10 @@ def _mounted(entry: Entry, mounts: tuple[Mount, ...]) -> Entry:
 
 def _mount(mount: Mount) -> Iterator[str]:
     source, target = shlex.quote(str(mount.source)), shlex.quote(str(mount.target))
-    yield f"mkdir -p {target}"
+    if mount.source.is_dir():
+        yield f"mkdir -p {target}"
+    else:
+        yield f"mkdir -p {shlex.quote(str(mount.target.parent))} && touch {target}"
     yield f"mount --bind {source} {target}"
     if mount.read_only:
         yield f"mount -o remount,bind,ro {target}"

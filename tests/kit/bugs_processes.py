@@ -15,7 +15,7 @@ import pytest
 from attrs import evolve, frozen
 
 from iris_api.jobs import Entrypoint, python_version
-from iris_api.platform import Exit, ExitKind, Launch, LogSink, Sandbox
+from iris_api.platform import Exit, ExitKind, Interpreter, Launch, LogSink, Sandbox
 from iris_api.supervised.folder import Folder
 from iris_api.supervised.sandbox import SupervisedSandbox
 from iris_api.testing.conformance._tasks import marked_processes
@@ -138,6 +138,21 @@ class MountsAllForWriting(Healthy):
     def start(self, launch: Launch) -> Sandbox:
         mounts = tuple(evolve(mount, read_only=False) for mount in launch.mounts)
         return super().start(evolve(launch, mounts=mounts))
+
+
+class MountsDirectoriesOnly(Healthy):
+    """What is no directory is left out."""
+
+    def start(self, launch: Launch) -> Sandbox:
+        mounts = tuple(mount for mount in launch.mounts if mount.source.is_dir())
+        return super().start(evolve(launch, mounts=mounts))
+
+
+class TellsAnotherInterpreter(Healthy):
+    """The one that it names is not the one that runs the calls."""
+
+    def interpreter(self, image: str) -> Interpreter:
+        return evolve(super().interpreter(image), argv=("/bin/echo",))
 
 
 class HasOneIdentity(Healthy):
@@ -368,6 +383,8 @@ BUGS: Final[dict[type[Healthy], str]] = {
     JoinsArguments: "argv_reaches_the_task",
     RunsElsewhere: "workdir_is_where_the_task_runs",
     MountsAllForWriting: "mounts_reach_the_task",
+    MountsDirectoriesOnly: "mount_of_a_file",
+    TellsAnotherInterpreter: "interpreter_is_that_of_calls",
     HasOneIdentity: "calls_at_once_are_apart",
     RunsAnyPickle: "call_of_another_python",
     RunsSomethingElse: "call_runs_with_its_arguments",

@@ -351,6 +351,13 @@ class KeepsFilesOpen(FakeRuntime):
             os.close(fd)
 
 
+class IgnoresImages(FakeRuntime):
+    """Every attempt runs in the same one."""
+
+    def start(self, launch: Launch) -> FakeSandbox:
+        return super().start(evolve(launch, image=""))
+
+
 class ForgetsOnce(FakeRuntime):
     """It cannot forget what it does not know."""
 
@@ -390,5 +397,6 @@ BUGS: Final[dict[type[FakeRuntime], str]] = {
     FailsAsAnyError: "failed_start_says_why",
     KeepsItsFolders: "no_file_is_left",
     KeepsFilesOpen: "no_open_file_is_left",
+    IgnoresImages: "image_is_not_ignored",
     ForgetsOnce: "forget_twice",
 }

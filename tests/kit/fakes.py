@@ -70,6 +70,7 @@ class FakeRuntimeKit(RuntimeConformance):
     not_promised: ClassVar = {
         "commands": "it runs nothing",
         "calls": "it runs nothing",
+        "interpreter": "it runs nothing",
         "prints": "it runs nothing",
         "mounts": "there is nobody to see them",
         "kill_calls": "it runs nothing",

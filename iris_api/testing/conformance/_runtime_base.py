@@ -29,6 +29,7 @@ class RuntimeBase(Conformance):
     abilities: ClassVar[Mapping[str, str]] = {
         "commands": "a command runs as a program, with its argv, environment and working directory",
         "calls": "a pickled call runs with its arguments",
+        "interpreter": "the interpreter of the calls is told, and a job can have packages of its own",
         "prints": "what a call prints is its output",
         "streams": "stdout and stderr are told apart",
         "signals": "the signal that ended a program is told",

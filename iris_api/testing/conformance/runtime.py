@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from iris_api.testing.conformance._runtime_adopt import RuntimeAdopt
 from iris_api.testing.conformance._runtime_ends import RuntimeEnds
+from iris_api.testing.conformance._runtime_images import RuntimeImages
 from iris_api.testing.conformance._runtime_launch import RuntimeLaunch
 from iris_api.testing.conformance._runtime_output import RuntimeOutput
 from iris_api.testing.conformance._runtime_stops import RuntimeStops
@@ -13,7 +14,7 @@ __all__ = ["RuntimeConformance"]
 
 
 class RuntimeConformance(
-    RuntimeAdopt, RuntimeTraces, RuntimeStops, RuntimeEnds, RuntimeOutput, RuntimeLaunch
+    RuntimeAdopt, RuntimeTraces, RuntimeStops, RuntimeEnds, RuntimeOutput, RuntimeImages, RuntimeLaunch
 ):
     """Subclass it, call the class ``Test...``, and override `make_runtime`::
 

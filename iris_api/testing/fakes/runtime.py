@@ -180,7 +180,7 @@ class FakeRuntime(Runtime):
         return self._act(launch)
 
     def start(self, launch: Launch) -> FakeSandbox:
-        why = self._broken or ("" if launch.workdir.is_dir() else f"there is no directory {launch.workdir}")
+        why = self._broken or _refusal(launch)
         if why:
             raise PlatformError(f"attempt {launch.uid} cannot be started: {why}")
         sandbox = self.sandbox(launch)
@@ -214,3 +214,9 @@ class FakeRuntime(Runtime):
         with self._lock:
             found, self._attempts = self._attempts, {}
             return found
+
+
+def _refusal(launch: Launch) -> str:
+    if launch.image:
+        return f"there is no image {launch.image!r} here"
+    return "" if launch.workdir.is_dir() else f"there is no directory {launch.workdir}"
