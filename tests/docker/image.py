@@ -33,8 +33,11 @@ _TOOLS = (
     "sh cat chmod cp date dd df echo env false grep head hostname id ip kill ln ls mkdir mkfifo mv nproc "
     "ps pwd rm sed seq sleep stat tail tee timeout touch true uname wc yes"
 )
-# Nothing is linked with these, but glibc and wheels load them.
-_LOADED = ("libgcc_s.so.1", "libstdc++.so.6", "libnss_dns.so.2", "libnss_files.so.2")
+# Nothing here is linked with these, but glibc and wheels load them: the old parts of glibc too.
+_LOADED = (
+    *("libgcc_s.so.1", "libstdc++.so.6", "libnss_dns.so.2", "libnss_files.so.2"),
+    *("libdl.so.2", "libm.so.6", "libpthread.so.0", "librt.so.1", "libutil.so.1"),
+)
 # Other people's packages, and what no task runs.
 _LEFT_OUT = re.compile(
     r"^(site-packages|dist-packages|test|tests|idlelib|idle_test|lib2to3|tkinter|turtledemo|config-.+)$"
