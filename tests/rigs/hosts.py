@@ -90,6 +90,8 @@ class Network:
         _run("ip", "link", "add", self._mark, "type", "bridge")
         _run("ip", "addr", "add", f"{self._net}.1/24", "dev", self._mark)
         _run("ip", "link", "set", self._mark, "up")
+        # Where Docker runs, the host drops what a bridge that it does not know forwards.
+        _run("iptables", "-w", "-I", *_forwarding(self._mark))
 
     def host(self, name: str) -> Host:
         """One more, reached by all the others and by this process."""
@@ -110,7 +112,7 @@ class Network:
         for host in self._hosts:
             _end_all_in(host.name)
             subprocess.run(["ip", "netns", "del", host.name], capture_output=True, check=False)
-        subprocess.run(["ip", "link", "del", self._mark], capture_output=True, check=False)
+        _remove_bridge(self._mark)
 
 
 @contextmanager
@@ -136,7 +138,17 @@ def reaper() -> None:
     for line in _run("ip", "-o", "link", "show", "type", "bridge").splitlines():
         name = line.split(": ")[1]
         if _is_orphan(name):
-            _run("ip", "link", "del", name)
+            _remove_bridge(name)
+
+
+def _forwarding(bridge: str) -> Sequence[str]:
+    return ("FORWARD", "-i", bridge, "-o", bridge, "-j", "ACCEPT")
+
+
+def _remove_bridge(name: str) -> None:
+    """Fine when there is none."""
+    subprocess.run(["iptables", "-w", "-D", *_forwarding(name)], capture_output=True, check=False)
+    subprocess.run(["ip", "link", "del", name], capture_output=True, check=False)
 
 
 def _is_orphan(name: str) -> bool:
