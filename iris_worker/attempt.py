@@ -15,7 +15,8 @@ from attrs import evolve, field, frozen
 from iris_api.errors import IrisError
 from iris_api.jobs import TaskState
 from iris_api.platform import Exit, ExitKind, Sandbox
-from iris_api.plugins import blamed_text
+from iris_api.plugins import PluginCalls, blamed_text
+from iris_api.threads import ThreadContainer
 from iris_worker.errors import BadBundle
 from iris_worker.logs import AttemptLog
 from iris_worker.news import News
@@ -49,15 +50,18 @@ class AttemptRun:
         start: Callable[[AttemptRun], Sandbox],
         directory: Path,
         news: News,
+        calls: PluginCalls,
     ) -> None:
-        """`start` builds what the attempt needs below `directory` and starts its sandbox."""
+        """`start` builds what the attempt needs below `directory` and starts its sandbox; `calls` are
+        those of the sandbox's runtime."""
         self.uid, self.log, self.directory = uid, log, directory
-        self._start, self._news = start, news
+        self._start, self._news, self._calls = start, news, calls
         self._over = threading.Event()
         self._lock = threading.Lock()
         self._observation = Observation(uid=uid)
         self._sandbox: Sandbox | None = None
         self._grace: float | None = None
+        self._asked: float | None = None  # with the grace of the stop that is under way
         self._why = ""
 
     @property
@@ -76,7 +80,7 @@ class AttemptRun:
             self._grace = grace if self._grace is None else min(grace, self._grace)
             sandbox = self._sandbox
         if sandbox is not None:
-            sandbox.stop(grace)
+            self._ask(sandbox, grace)
 
     def live(self, stop: threading.Event) -> None:
         """The attempt's whole life. Never raises: what goes wrong is how the attempt ended."""
@@ -84,6 +88,7 @@ class AttemptRun:
             end = self._run()
         except Exception as error:
             _log.exception("attempt %s could not be followed to its end", self.uid)
+            self.stop(0.0)  # nobody would hear of what it does from now on
             end = Exit(kind=ExitKind.UNKNOWN, message=blamed_text(error))
         if end.stopped and self._why:
             end = evolve(end, message=self._why)
@@ -120,9 +125,26 @@ class AttemptRun:
         if grace is not None:
             self.stop(grace)
         self._news.mention()
-        end = sandbox.wait()
-        assert end is not None  # without a timeout, wait returns the Exit
-        return end
+        with self._calls.blamed("wait()"):
+            end = sandbox.wait()
+        return self._calls.checked(end, Exit, "wait() without a timeout")
+
+    def _ask(self, sandbox: Sandbox, grace: float) -> None:
+        """From a thread of its own: a stop that does not return holds up nobody, and is overdue soon."""
+        with self._lock:
+            if self._asked is not None and self._asked <= grace:
+                return
+            self._asked = grace
+        ThreadContainer(f"stop-{self.uid}").spawn(lambda _stop: self._tell(sandbox, grace), name="stop")
+
+    def _tell(self, sandbox: Sandbox, grace: float) -> None:
+        try:
+            with self._calls.during("stop()"):
+                sandbox.stop(grace)
+        except Exception as error:
+            _log.warning("attempt %s cannot be stopped: %s", self.uid, blamed_text(error))
+        with self._lock:
+            self._asked = None
 
     def _drain(self, stop: threading.Event) -> None:
         """All output first, then the end. A worker that ends does not wait for an absent controller."""

@@ -6,6 +6,7 @@ import logging
 import shutil
 import threading
 import time
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from iris_api.platform import Runtime, Sandbox
@@ -22,6 +23,7 @@ from iris_worker.logs import AttemptLog, LogPusher
 from iris_worker.news import News
 from iris_worker.ports import Ports
 from iris_worker.reconcile import reconcile
+from iris_worker.sweep import Sweep
 
 __all__ = ["Attempts"]
 
@@ -47,30 +49,38 @@ class Attempts:
         self._ports = Ports()
         self._calls = calls
         self._launcher = Launcher(config, runtime, self._ports, contact, calls)
+        self._sweep = Sweep(runtime, calls)
         self._lock = threading.Lock()
         self._runs: dict[str, AttemptRun] = {}
-        self._left: list[
-            AttemptRun
-        ] = []  # acknowledged, but the disk or the process lacked the means to remove
         self._sequence = self._known_revision = 0
 
     def adopt(self) -> None:
-        """Take over what an earlier process of this worker left, and remove what nobody holds."""
+        """Take over what an earlier process of this worker left, and remove what nobody holds. Raises
+        PluginError for a runtime that hangs or returns nonsense, and what it raises itself."""
         logs: dict[str, AttemptLog] = {}
 
         def log_of(uid: str) -> AttemptLog:
             kept = Kept.read(self._directory / uid)
             return logs.setdefault(uid, AttemptLog(uid, kept.task_id, self._pusher))
 
-        with self._calls.during("adopt()"):
-            adopted = self._runtime.adopt(log_of)
-        for sandbox in adopted:
-            self._ports.hold(sandbox.uid, Kept.read(self._directory / sandbox.uid).ports)
-            self._begin(sandbox.uid, log_of(sandbox.uid), partial(_as_it_is, sandbox))
+        for uid, sandbox in self._adopted(log_of).items():
+            self._ports.hold(uid, Kept.read(self._directory / uid).ports)
+            self._begin(uid, log_of(uid), partial(_as_it_is, sandbox))
         if self._directory.is_dir():
             for left in self._directory.iterdir():
                 if left.name not in self._runs:
                     shutil.rmtree(left, ignore_errors=True)
+
+    def _adopted(self, log_of: Callable[[str], AttemptLog]) -> dict[str, Sandbox]:
+        """What the runtime adopts, by its uid; within the time that the import of a plugin gets."""
+        calls = self._calls
+        found = calls.bounded("adopt()", lambda: self._runtime.adopt(log_of))
+        sandboxes = [
+            calls.checked(one, Sandbox, "each item of adopt()")
+            for one in calls.checked(found, Sequence, "adopt()")
+        ]
+        with calls.blamed("adopt()"):
+            return {calls.checked(one.uid, str, "the uid of a sandbox"): one for one in sandboxes}
 
     def act(self, desire: pb.ReconcileReply) -> None:
         """Start what is new in it and stop what is not in it any more."""
@@ -107,18 +117,22 @@ class Attempts:
         return request
 
     def forget(self, told: pb.ReconcileRequest) -> None:
-        """The controller has taken `told`: what had ended in it is acknowledged, and removed."""
+        """The controller has taken `told`: what had ended in it is acknowledged, and removed soon."""
         with self._lock:
             ended = (observed.uid for observed in told.attempts if observed.state == "EXITED")
             found = [self._runs.pop(uid, None) for uid in ended]
-            done = [*self._left, *(run for run in found if run is not None)]
-            self._left = []
+        done = [run for run in found if run is not None]
         for run in done:
             self._ports.release(run.uid)
-            self._runtime.forget(run.uid)
-            if not run.remove():
-                with self._lock:
-                    self._left.append(run)
+        self._sweep.add(done)
+
+    def sweep(self, threads: ThreadContainer) -> None:
+        """Remove, from now on, what is acknowledged."""
+        threads.spawn_loop(self._sweep.run, name="sweep", on_stop=self._sweep.wake)
+
+    def wait_swept(self, timeout: float) -> None:
+        """Until what is acknowledged is removed as far as it can be, or for so many seconds."""
+        self._sweep.wait_idle(timeout)
 
     def stop_all(self, why: str) -> None:
         """Have everything end, for a reason of this worker's own. Returns at once."""
@@ -139,7 +153,8 @@ class Attempts:
             return dict(self._runs)
 
     def _begin(self, uid: str, log: AttemptLog, start: partial[Sandbox]) -> None:
-        run = AttemptRun(uid, log, start=start, directory=self._directory / uid, news=self._news)
+        directory = self._directory / uid
+        run = AttemptRun(uid, log, start=start, directory=directory, news=self._news, calls=self._calls)
         with self._lock:
             self._runs[uid] = run
         self._threads.spawn(run.live, name=uid, on_stop=partial(run.stop, self._config.stop_grace))

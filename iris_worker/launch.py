@@ -40,7 +40,9 @@ class Launcher:
         workdir = run.directory / "work"
         entry = entry_from_proto(spec.entry)
         ports = self._ports.take(run.uid, list(spec.ports))
-        if self._runtime.wants_workdir(entry):
+        with self._calls.during("wants_workdir()"):
+            wanted = self._runtime.wants_workdir(entry)
+        if self._calls.checked(wanted, bool, "wants_workdir()"):
             workdir.mkdir(parents=True, exist_ok=True)
             Kept(spec.task_id, tuple(ports.values())).write(run.directory)
             if spec.environment.bundle:

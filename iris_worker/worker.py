@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Callable
 from typing import Final
 
 from iris_api.errors import Refused, TransportError
@@ -30,6 +31,7 @@ _log = logging.getLogger("iris.worker")
 _PATH: Final = "/iris.cluster.v1.Workers/Reconcile"
 _ANSWER: Final = 10.0  # seconds for the answer itself
 _HANGS: Final = 120.0  # seconds for the start of a sandbox
+_PERIOD: Final = 30.0
 _GOODBYE: Final = 2.0  # seconds for the last word
 _PAUSES: Final = (0.1, 0.2, 0.5, 1.0, 2.0)  # seconds between tries while the controller is away
 _QUIET: Final = 30.0  # seconds between log lines about one trouble
@@ -45,8 +47,11 @@ class Worker:
         *,
         threads: ThreadContainer | None = None,
         plugin: str = "",
+        clock: Callable[[], float] = time.monotonic,
+        period: float = _PERIOD,
     ) -> None:
-        """`plugin` is how messages name whose `runtime` it is."""
+        """`plugin` is how messages name whose `runtime` it is. Every `period` seconds there is a look
+        whether a call of it hangs, by `clock`."""
         self.config = config
         owner = threads if threads is not None else get_thread_registry().container
         self._threads = owner.child(f"worker-{config.worker_id}")
@@ -57,7 +62,8 @@ class Worker:
         self._closing = threading.Event()
         self._contact = Contact(config)
         self._pusher = LogPusher(self._logs_rpc, lambda: self._contact.cluster)
-        self._calls = PluginCalls(plugin)
+        self._calls = PluginCalls(plugin, clock=clock)
+        self._period = period
         self._attempts = Attempts(
             config,
             runtime,
@@ -67,7 +73,6 @@ class Worker:
             self._threads.child("attempts"),
             self._calls,
         )
-        self._hanging = 0  # calls of the runtime that were late at the last look
         self._trouble = ""
         self._said_at = -_QUIET
         self._evicted = ""
@@ -75,10 +80,16 @@ class Worker:
 
     def start(self) -> None:
         """Take over what an earlier process with this id left, then serve. Returns at once. Raises
-        PlatformError where that process still runs."""
+        PlatformError where that process still runs, and as the runtime's `adopt`."""
         self._claim = Claim(self.config.directory)
         self._contact.incarnation = self._claim.incarnation
-        self._attempts.adopt()
+        try:
+            self._attempts.adopt()
+        except BaseException:
+            self._release()
+            raise
+        self._attempts.sweep(self._threads)
+        self._threads.spawn_loop(self._watch, name="watch")
         self._threads.spawn_loop(self._pusher.run, name="logs", on_stop=self._pusher.wake)
         self._threads.spawn_loop(self._push, name="push", on_stop=self._news.tell)
         self._threads.spawn_loop(self._pull, name="pull")
@@ -104,9 +115,13 @@ class Worker:
         self._attempts.end_all(deadline - _GOODBYE, f"worker {self.config.worker_id} was stopped")
         if not self._evicted:
             self._say_goodbye()
+        self._attempts.wait_swept(max(0.5, deadline - time.monotonic()))
+        self._release(max(0.5, deadline - time.monotonic()))
+
+    def _release(self, timeout: float = 0.5) -> None:
         for client in (self._pull_rpc, self._push_rpc, self._logs_rpc):
             client.close()
-        self._threads.stop(max(0.5, deadline - time.monotonic()))
+        self._threads.stop(timeout)
         if self._claim is not None:
             self._claim.release()
 
@@ -123,7 +138,6 @@ class Worker:
     def _pull(self, stop: threading.Event) -> None:
         failures = 0
         while self.is_alive() and not stop.is_set():
-            self._tell_hangs()
             request = self._attempts.observe()
             hold = 0.0 if failures else self._contact.hold  # a first word shows that all is well
             request.hold_ms = int(hold * 1000)
@@ -138,12 +152,11 @@ class Worker:
                 self._attempts.forget(request)
                 self._attempts.act(reply)
 
-    def _tell_hangs(self) -> None:
-        """Log it once, at the first look at a runtime that hangs."""
-        hangs = self.hangs()
-        if len(hangs) > self._hanging:
-            _log.error("%s", hangs[-1])
-        self._hanging = len(hangs)
+    def _watch(self, stop: threading.Event) -> None:
+        """Log once each call that the runtime does not return from."""
+        while not stop.wait(self._period):
+            for late in self._calls.newly_overdue(_HANGS):
+                _log.error("worker %s: %s", self.config.worker_id, late)
 
     def _push(self, stop: threading.Event) -> None:
         while True:

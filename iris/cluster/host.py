@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -71,15 +72,16 @@ class WorkerHost:
         threads: ThreadContainer,
         cluster: str = "",
         advertise_host: str = "127.0.0.1",
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`survives`: a later process on `directory` will look after what workers of this one left.
         `cluster`: of the controller; empty: the first that answers. `advertise_host`: where others reach
-        what tasks listen on."""
+        what tasks listen on. `clock` tells how long a call of a plugin has not returned."""
         self._cluster, self._advertise_host = cluster, advertise_host
         self._survives = survives
         self._config, self._selection = config, selection
         self._controller, self._token = controller, token
-        self._directory, self._threads = directory, threads
+        self._directory, self._threads, self._clock = directory, threads, clock
         self._lock = threading.Lock()
         self._workers: list[HostedWorker] = []
 
@@ -119,8 +121,13 @@ class WorkerHost:
             worker_grace=self._config.controller.worker_grace,
             absence=self._config.controller.absence,
         )
-        worker = Worker(config, platform.runtime, threads=threads, plugin=str(selected.plugin.info))
-        worker.start()
+        plugin = str(selected.plugin.info)
+        worker = Worker(config, platform.runtime, threads=threads, plugin=plugin, clock=self._clock)
+        try:
+            worker.start()
+        except BaseException:
+            selected.close(platform)
+            raise
         hosted = HostedWorker(worker, partial(selected.close, platform), threads)
         with self._lock:
             self._workers.append(hosted)

@@ -5,9 +5,12 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Final, TypeVar
 
+from attrs import define
+
+from iris_api._plugins.patience import MORE, Hangs, patience, within
 from iris_api.errors import IrisError, PluginError
 
 __all__ = ["PluginCalls", "blame", "blame_of", "blamed_text"]
@@ -15,6 +18,15 @@ __all__ = ["PluginCalls", "blame", "blame_of", "blamed_text"]
 T = TypeVar("T")
 _NOTE: Final = "raised by iris plugin "
 PATIENCE: Final = 30.0  # seconds that a method which returns at once may take
+
+
+@define
+class _Call:
+    """One that is under way. `told`: that it is overdue."""
+
+    name: str
+    since: float
+    told: bool = False
 
 
 class PluginCalls:
@@ -26,41 +38,71 @@ class PluginCalls:
         self._plugin = plugin
         self._clock = clock
         self._lock = threading.Lock()
-        self._running: dict[object, tuple[str, float]] = {}
+        self._running: dict[object, _Call] = {}
 
     @contextmanager
     def during(self, call: str) -> Iterator[None]:
         """While this block runs, the plugin is in `call`, such as ``list()``; its errors say so in a note."""
         key = object()
         with self._lock:
-            self._running[key] = call, self._clock()
+            self._running[key] = _Call(call, self._clock())
         try:
-            with blame(self._plugin, call):
+            with self.blamed(call):
                 yield
         finally:
             with self._lock:
                 del self._running[key]
 
+    def blamed(self, call: str) -> AbstractContextManager[None]:
+        """As `during`, of a call that may take as long as it likes, such as ``wait()``."""
+        return blame(self._plugin, call)
+
+    def bounded(self, call: str, function: Callable[[], T], seconds: float | None = None) -> T:
+        """What `function`, which is `call`, returns or raises. Raises PluginError if it has not returned
+        after `seconds`, by default those that an import gets; it is then left behind."""
+        allowed = patience() if seconds is None else seconds
+        try:
+            with self.during(call):
+                return within(allowed, function, f"{call} of {self._named()}")
+        except Hangs as error:
+            more = f"; {MORE}" if seconds is None else ""
+            raise PluginError(f"{self._named()} hangs in {call}: {error}{more}") from None
+
     def checked(self, value: object, contract: type[T], call: str) -> T:
         """`value`, which `call` has returned. Raises PluginError if it is something else."""
         if isinstance(value, contract):
             return value
-        name, returned = contract.__name__, type(value).__name__
-        raise PluginError(f"{self._named()}: {call} must return a {name}, and returned {returned}")
+        returned = type(value).__name__
+        raise PluginError(f"{self._named()}: {call} must return {_a(contract)}, and returned {returned}")
 
     def overdue(self, patience: float = PATIENCE) -> list[str]:
         """A sentence for each call that has not returned for longer than `patience` seconds."""
+        return [self._late(call) for call in self._of_late(patience)]
+
+    def newly_overdue(self, patience: float = PATIENCE) -> list[str]:
+        """As `overdue`, of those that this method has not told of before."""
+        fresh = [call for call in self._of_late(patience) if not call.told]
+        for call in fresh:
+            call.told = True
+        return [self._late(call) for call in fresh]
+
+    def _of_late(self, patience: float) -> list[_Call]:
         with self._lock:
             running = list(self._running.values())
-        late = [(call, self._clock() - since) for call, since in running]
-        return [
-            f"{self._named()} has not returned from {call} for {seconds:.0f} s"
-            for call, seconds in late
-            if seconds > patience
-        ]
+        return [call for call in running if self._clock() - call.since > patience]
+
+    def _late(self, call: _Call) -> str:
+        seconds = self._clock() - call.since
+        return f"{self._named()} has not returned from {call.name} for {seconds:.0f} s"
 
     def _named(self) -> str:
         return f"plugin {self._plugin}" if self._plugin else "the plugin"
+
+
+def _a(contract: type) -> str:
+    """``a Sandbox``, ``an Exit``."""
+    name = contract.__name__
+    return f"an {name}" if name[0] in "AEIOU" else f"a {name}"
 
 
 @contextmanager

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,45 +15,10 @@ from iris_api.errors import PlatformError
 from iris_api.rpc import cluster_pb2 as pb
 from iris_api.testing import wait_for_condition
 from iris_backends.process import ProcessConfig, ProcessPlatform
-from iris_controller.controller import Controller, ControllerConfig, PoolSpec, Rules
 from iris_worker import Worker, WorkerConfig
 from tests.backends.support import is_alive
 from tests.controller.client import TOKEN, Client
-
-Serve = Callable[..., Client]
-
-
-@pytest.fixture
-def port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-@pytest.fixture
-def serve(port: int, thread_registry: object) -> Iterator[Serve]:
-    """Starts a controller at the port, and ends the one that was there."""
-    clients: list[Client] = []
-
-    def begin(cluster: str, state: Path | None = None, absence: float = 3600.0) -> Client:
-        for client in clients:
-            client.stop()
-        config = ControllerConfig(
-            cluster=cluster,
-            port=port,
-            state=state,
-            token=Token(TOKEN),
-            rules=Rules(pools=(PoolSpec("default", None, 2),)),
-            absence=absence,
-        )
-        controller = Controller(config)
-        controller.start()
-        clients.append(Client(controller))
-        return clients[-1]
-
-    yield begin
-    for client in clients:
-        client.stop()
+from tests.worker.conftest import Serve
 
 
 @pytest.fixture
