@@ -3,12 +3,14 @@
 import gc
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 
 import docker
 import pytest
 from docker.errors import DockerException
 
+from tests.docker.daemon import Daemon, own_daemon
 from tests.docker.image import ensure_image
 
 # Read early: a test of its own sees no IRIS_* of whoever runs it.
@@ -44,3 +46,11 @@ def docker_client() -> Iterator[docker.DockerClient]:
 def image(docker_client: docker.DockerClient) -> str:
     """Tag of an image with this Python and a shell, and without anybody's packages."""
     return ensure_image(docker_client)
+
+
+@pytest.fixture
+def start_daemon(docker_client: docker.DockerClient) -> Iterator[Callable[..., Daemon]]:
+    """Starts a daemon of the test's own, with the flags that it is given: one that may be killed."""
+    driver = docker_client.info()["Driver"]  # which works here
+    with ExitStack() as daemons:
+        yield lambda *flags: daemons.enter_context(own_daemon("--storage-driver", driver, *flags))

@@ -82,6 +82,11 @@ class Network:
         self._net = f"10.{100 + os.getpid() % 100}.{next(_counter) % 250}"
 
     @property
+    def bridge(self) -> str:
+        """The name of its interface."""
+        return self._mark
+
+    @property
     def here(self) -> Host:
         """Without a namespace of its own: only what it is to the others can be ruled."""
         return Host("", f"{self._net}.1")
