@@ -18,10 +18,11 @@ from iris_api.plugins import Kind, Plugins
 from iris_api.resolver import Resolver
 from iris_api.transport import Transport
 
-__all__ = ["MADE", "IdleWorker", "Installed", "installed", "table_given"]
+__all__ = ["MADE", "IdleWorker", "Installed", "close_platform_of", "installed", "table_given"]
 
 T = TypeVar("T")
 MADE: Final = pytest.StashKey[set[str]]()  # the names of the plugins of which `installed` has made an object
+_FOUND: Final = pytest.StashKey[list["Installed"]]()  # what `installed` has handed out in a test
 
 
 class IdleWorker:
@@ -49,6 +50,7 @@ class Installed:
     directory: Path | None = None
     cluster: str = field(factory=lambda: f"kit-{new_uid()[:8]}")
     _made: list[Any] = field(factory=list, eq=False, repr=False)
+    _parts: list[tuple[object, Platform]] = field(factory=list, eq=False, repr=False)
     _names: set[str] = field(factory=set, eq=False, repr=False)
 
     def platform(self, **context: Any) -> Platform:
@@ -58,11 +60,13 @@ class Installed:
 
     def machines(self, **context: Any) -> Machines:
         """Those of a new platform. Raises PluginError if it has none."""
-        return self._having(self.platform(**context).machines, "machines")
+        platform = self.platform(**context)
+        return self._having(platform.machines, "machines", platform)
 
     def runtime(self, **context: Any) -> Runtime:
         """That of a new platform. Raises PluginError if it has none."""
-        return self._having(self.platform(**context).runtime, "runtime")
+        platform = self.platform(**context)
+        return self._having(platform.runtime, "runtime", platform)
 
     def transport(self, **context: Any) -> Transport:
         made: Transport = self._make("transport", context)
@@ -71,6 +75,15 @@ class Installed:
     def resolver(self, **context: Any) -> Resolver:
         made: Resolver = self._make("resolver", context)
         return made
+
+    def close_platform_of(self, part: object) -> bool:
+        """Close the platform whose machines or runtime this is; False if it is none of these."""
+        for given, platform in self._parts:
+            if given is part:
+                self._made = [one for one in self._made if one is not platform]
+                platform.close()
+                return True
+        return False
 
     def close(self) -> None:
         """Close what was made, the newest first."""
@@ -89,9 +102,10 @@ class Installed:
         self._names.add(self.name)
         return made
 
-    def _having(self, part: T | None, what: str) -> T:
+    def _having(self, part: T | None, what: str, platform: Platform) -> T:
         if part is None:
             raise PluginError(f"the platform {self.name!r} has no {what}")
+        self._parts.append((part, platform))
         return part
 
     def __getstate__(self) -> tuple[Any, ...]:
@@ -99,7 +113,7 @@ class Installed:
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
         self.name, self.table, self.directory, self.cluster = state
-        self._made, self._names = [], set()
+        self._made, self._parts, self._names = [], [], set()
 
 
 @pytest.fixture
@@ -111,7 +125,7 @@ def installed(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callab
     is closed at the end of the test.
     """
     whose, given = table_given(request.config)
-    handed_out: list[Installed] = []
+    handed_out: list[Installed] = request.node.stash.setdefault(_FOUND, [])
     names = request.config.stash.setdefault(MADE, set())
 
     def find(name: str, **options: Any) -> Installed:
@@ -123,6 +137,11 @@ def installed(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callab
     yield find
     for one in handed_out:
         one.close()
+
+
+def close_platform_of(part: object, test: pytest.Item) -> bool:
+    """Close the platform of which `installed` has made this in a test; False if it has not."""
+    return any(one.close_platform_of(part) for one in test.stash.get(_FOUND, []))
 
 
 def table_given(config: pytest.Config) -> tuple[str, Mapping[str, Any]]:

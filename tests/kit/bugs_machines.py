@@ -12,11 +12,11 @@ from attrs import evolve
 
 from iris_api.errors import NoCapacity, PlatformError
 from iris_api.ids import new_id
-from iris_api.platform import Slice, SliceRequest, SliceState
+from iris_api.platform import Machines, Slice, SliceRequest, SliceState
 from iris_api.testing import FakeCloud, FakeMachines
 from tests.kit.fakes import FakeMachinesKit
 
-__all__ = ["BUGS", "BuggyMachinesKit", "Healthy"]
+__all__ = ["BUGS", "BuggyMachinesKit", "Closeless", "Healthy"]
 
 
 class BuggyMachinesKit(FakeMachinesKit):
@@ -89,6 +89,34 @@ class MakesASecond(FakeMachines):
         return super().create(request)
 
 
+class HidesTheSecond(FakeMachines):
+    """Each create is a new machine, of the same id, and the list shows an id once."""
+
+    def create(self, request: SliceRequest) -> Slice:
+        if self.cloud.exists(request.slice_id):
+            return self.cloud.add(f"{self.cluster}-again", request)
+        return super().create(request)
+
+    def list(self) -> Sequence[Slice]:
+        found = [*super().list(), *self.cloud.of(f"{self.cluster}-again")]
+        return list({one.slice_id: one for one in found}.values())
+
+    def delete(self, slice_id: str) -> None:
+        if any(one.slice_id == slice_id for one in super().list()):
+            super().delete(slice_id)
+        else:
+            self.cloud.remove(f"{self.cluster}-again", slice_id)
+
+
+class RacesForTheSecond(HidesTheSecond):
+    """As before, where two look at once whether it is there."""
+
+    def create(self, request: SliceRequest) -> Slice:
+        there = self.cloud.exists(request.slice_id)
+        threading.Event().wait(0.05)  # a look takes its time
+        return FakeMachines.create(self, request) if there else super().create(request)
+
+
 class RefusesTheSecond(FakeMachines):
     """An id that is taken is an error."""
 
@@ -129,6 +157,23 @@ class OnlyHides(FakeMachines):
         return [one for one in super().list() if one.slice_id not in self._hidden]
 
 
+class NeverGone(FakeMachines):
+    """What is deleted is said to be going, and runs on."""
+
+    def __init__(self, cloud: FakeCloud, cluster: str = "default") -> None:
+        super().__init__(cloud, cluster)
+        self._going: set[str] = set()
+
+    def delete(self, slice_id: str) -> None:
+        self._going.add(slice_id)
+
+    def list(self) -> Sequence[Slice]:
+        return [
+            evolve(one, state=SliceState.DELETING) if one.slice_id in self._going else one
+            for one in super().list()
+        ]
+
+
 class BlocksInDelete(FakeMachines):
     """It waits for the end."""
 
@@ -143,6 +188,22 @@ class CloseDeletes(FakeMachines):
     def close(self) -> None:
         for one in self.list():
             self.delete(one.slice_id)
+
+
+class Closeless(Machines):
+    """Healthy, but nothing tells how it is closed."""
+
+    def __init__(self, cloud: FakeCloud, cluster: str = "default") -> None:
+        self._inner = FakeMachines(cloud, cluster)
+
+    def create(self, request: SliceRequest) -> Slice:
+        return self._inner.create(request)
+
+    def list(self) -> Sequence[Slice]:
+        return self._inner.list()
+
+    def delete(self, slice_id: str) -> None:
+        self._inner.delete(slice_id)
 
 
 class KeepsHalf(FakeMachines):
@@ -184,6 +245,33 @@ class LeaksForeignErrors(FakeMachines):
             return super().create(request)
         except PlatformError as error:
             raise ConnectionError(str(error)) from error
+
+
+class ListLeaksForeignErrors(FakeMachines):
+    """It maps what the SDK raises, but not everywhere."""
+
+    def list(self) -> Sequence[Slice]:
+        try:
+            return super().list()
+        except PlatformError as error:
+            raise ConnectionError(str(error)) from error
+
+
+class DeleteLeaksForeignErrors(FakeMachines):
+    """It maps what the SDK raises, but not everywhere."""
+
+    def delete(self, slice_id: str) -> None:
+        try:
+            super().delete(slice_id)
+        except PlatformError as error:
+            raise ConnectionError(str(error)) from error
+
+
+class CutsTheCluster(FakeMachines):
+    """Its labels have 50 characters."""
+
+    def __init__(self, cloud: FakeCloud, cluster: str = "default") -> None:
+        super().__init__(cloud, cluster[:50])
 
 
 class CutsLongIds(FakeMachines):
@@ -270,19 +358,25 @@ class HasATemplateOfAnyKind(FakeMachines):
 BUGS: Final[dict[type[FakeMachines], str]] = {
     ForgetsOnRestart: "list_after_its_maker_died",
     SeesOtherClusters: "list_shows_no_other_cluster",
+    CutsTheCluster: "list_shows_no_other_cluster",
     ListsOtherClusters: "list_shows_no_other_cluster",
     DeletesInOtherClusters: "delete_touches_no_other_cluster",
     BlocksInCreate: "create_returns_before_boot",
     MakesASecond: "create_twice",
+    HidesTheSecond: "create_twice",
+    RacesForTheSecond: "same_id_from_several_threads",
     RefusesTheSecond: "create_again_after_its_maker_died",
     MissesUnknown: "delete_unknown",
     DeletesAll: "delete_takes_one_slice",
     OnlyHides: "deleted_slice_is_deleting_or_absent",
+    NeverGone: "deleted_slice_is_deleting_or_absent",
     BlocksInDelete: "deleted_slice_is_deleting_or_absent",
     CloseDeletes: "close_deletes_nothing",
     KeepsHalf: "slice_is_all_or_nothing",
     BareNoCapacity: "no_capacity",
     DeniedIsNoCapacity: "denied",
+    ListLeaksForeignErrors: "other_failures",
+    DeleteLeaksForeignErrors: "other_failures",
     LeaksForeignErrors: "other_failures",
     CutsLongIds: "ids_are_kept_unchanged",
     RemembersTheList: "two_instances_agree",

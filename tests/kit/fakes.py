@@ -26,11 +26,12 @@ class FakeMachinesKit(MachinesConformance):
     """On clouds in the test's directory."""
 
     machines_class: type[FakeMachines] = FakeMachines
+    shutdown: float = 0.0  # seconds
 
     @pytest.fixture
     def cloud(self, tmp_path: Path) -> FakeCloud:
         cloud = FakeCloud(tmp_path / "cloud")
-        cloud.slow_down(boot=1000.0)
+        cloud.slow_down(boot=1000.0, shutdown=self.shutdown)
         return cloud
 
     @pytest.fixture

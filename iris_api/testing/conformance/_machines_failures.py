@@ -62,11 +62,17 @@ class MachinesFailures(MachinesBase):
 
     @needs("failure")
     def test_other_failures(self, machines_failing: Machines, template: Any) -> None:
-        """Any other failure is a PlatformError with a reason, neither NoCapacity nor Denied."""
+        """Any other failure is a PlatformError with a reason, neither NoCapacity nor Denied; `list` and
+        `delete` succeed meanwhile, or fail in the same way."""
+        request = request_of(template)
         with pytest.raises(PlatformError) as raised:
-            machines_failing.create(request_of(template))
-        assert not isinstance(raised.value, NoCapacity | Denied)
-        assert str(raised.value)
+            machines_failing.create(request)
+        _assert_plain(raised.value)
+        for call in (machines_failing.list, lambda: machines_failing.delete(request.slice_id)):
+            try:
+                call()
+            except PlatformError as error:
+                _assert_plain(error)
 
     @needs("little_room")
     def test_slice_is_all_or_nothing(
@@ -90,6 +96,11 @@ class MachinesFailures(MachinesBase):
         made = machines.create(request_of(template))
         assert made.state in ALIVE
         machines.delete(made.slice_id)
+
+
+def _assert_plain(error: PlatformError) -> None:
+    assert not isinstance(error, NoCapacity | Denied)
+    assert str(error)
 
 
 def _has_failed(machines: Machines, slice_id: str) -> bool:

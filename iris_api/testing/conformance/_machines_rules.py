@@ -12,6 +12,7 @@ from iris_api.ids import new_id
 from iris_api.platform import Machines, Slice, SliceRequest, SliceState
 from iris_api.testing.conformance._calls import at_once, within
 from iris_api.testing.conformance.base import Conformance, override
+from iris_api.testing.installed import close_platform_of
 from iris_api.testing.waiting import wait_for_condition
 
 __all__ = ["ALIVE", "Exists", "MachinesBase", "MakeMachines", "request_of", "seen"]
@@ -20,6 +21,7 @@ MakeMachines = Callable[[str], Machines]
 Exists = Callable[[str], bool]
 ALIVE = (SliceState.CREATING, SliceState.READY)
 _THREADS = 8
+_LONG = "a-cluster-whose-name-is-as-long-as-a-label-can-be-xx"  # new_id adds the rest: it differs there
 
 
 def request_of(template: Any = None, *, pool: str = "cpu", size: int = 1, slice_id: str = "") -> SliceRequest:
@@ -68,10 +70,15 @@ class MachinesBase(Conformance):
         return None
 
     @pytest.fixture
-    def close_machines(self) -> Callable[[Machines], None]:
-        """A function that closes what `make_machines` has made, as `Platform.close` does. As it is, it calls
-        the object's own `close`, if it has one."""
-        return lambda machines: getattr(machines, "close", lambda: None)()
+    def close_machines(self, request: pytest.FixtureRequest) -> Callable[[Machines], None]:
+        """A function that closes what `make_machines` has made, as its owner does. As it is, it calls
+        `Platform.close` of what `installed` has made, and the object's own `close` of what else there is."""
+
+        def close(machines: Machines) -> None:
+            if not close_platform_of(machines, request.node):
+                getattr(machines, "close", lambda: override("close_machines"))()
+
+        return close
 
     @pytest.fixture
     def prompt(self) -> float:
@@ -87,13 +94,13 @@ class MachinesBase(Conformance):
 
     @pytest.fixture
     def cluster(self, make_machines: MakeMachines) -> Iterator[str]:
-        name = new_id("kit")
+        name = new_id(_LONG)
         yield name
         _delete_all(make_machines(name))
 
     @pytest.fixture
     def other_cluster(self, make_machines: MakeMachines) -> Iterator[str]:
-        name = new_id("other")
+        name = new_id(_LONG)
         yield name
         _delete_all(make_machines(name))
 
@@ -112,12 +119,17 @@ class MachinesBase(Conformance):
         assert made.state in ALIVE
         assert exists is None or exists(request.slice_id)
 
-    def test_create_twice(self, machines: Machines, template: Any) -> None:
-        """`create` with the same id again gives the same slice, and makes no second one."""
+    def test_create_twice(
+        self, machines: Machines, template: Any, exists: Exists | None, patience: float
+    ) -> None:
+        """`create` with the same id again gives the same slice, and makes no second one: there is none that
+        `delete` leaves."""
         request = request_of(template)
         first, second = machines.create(request), machines.create(request)
         assert (second.slice_id, second.pool) == (first.slice_id, first.pool)
         assert [one.slice_id for one in machines.list()] == [request.slice_id]
+        machines.delete(request.slice_id)
+        _assert_goes(machines, request.slice_id, exists, patience)
 
     def test_list_shows_every_slice(self, machines: Machines, template: Any) -> None:
         """`list` shows each slice that was made and has not been deleted once, whatever its pool."""
@@ -153,15 +165,13 @@ class MachinesBase(Conformance):
     def test_deleted_slice_is_deleting_or_absent(
         self, machines: Machines, template: Any, prompt: float, exists: Exists | None, patience: float
     ) -> None:
-        """`delete` returns at once. From then on the slice is DELETING or not listed, and once it is not
-        listed nothing of it is left."""
+        """`delete` returns at once. From then on the slice is DELETING or not listed, after a while it is not
+        listed, and then nothing of it is left."""
         request = request_of(template)
         machines.create(request)
         within(prompt, lambda: machines.delete(request.slice_id), "delete")
         _assert_going(machines, request.slice_id)
-        if exists is not None and seen(machines, request.slice_id) is None:
-            what = f"the backend to have nothing of {request.slice_id}"
-            wait_for_condition(lambda: not exists(request.slice_id), patience, message=what)
+        _assert_goes(machines, request.slice_id, exists, patience)
 
     def test_delete_takes_one_slice(self, machines: Machines, template: Any) -> None:
         """`delete` takes one slice; the others stay as they are."""
@@ -182,12 +192,16 @@ class MachinesBase(Conformance):
         machines.delete(made.slice_id)
         _assert_going(machines, made.slice_id)
 
-    def test_same_id_from_several_threads(self, machines: Machines, template: Any, prompt: float) -> None:
-        """Eight threads that create the same id at once make one slice."""
+    def test_same_id_from_several_threads(
+        self, machines: Machines, template: Any, prompt: float, exists: Exists | None, patience: float
+    ) -> None:
+        """Eight threads that create the same id at once make one slice, and none that `delete` leaves."""
         request = request_of(template)
         made = at_once(_THREADS * prompt, [lambda: machines.create(request)] * _THREADS, "create")
         assert {one.slice_id for one in made} == {request.slice_id}
         assert [one.slice_id for one in machines.list()] == [request.slice_id]
+        machines.delete(request.slice_id)
+        _assert_goes(machines, request.slice_id, exists, patience)
 
     def test_other_ids_from_several_threads(self, machines: Machines, template: Any, prompt: float) -> None:
         """Eight threads that create, list and delete at once do not disturb one another."""
@@ -211,6 +225,19 @@ class MachinesBase(Conformance):
 def _assert_going(machines: Machines, slice_id: str) -> None:
     found = seen(machines, slice_id)
     assert found is None or found.state is SliceState.DELETING
+
+
+def _assert_goes(machines: Machines, slice_id: str, exists: Exists | None, patience: float) -> None:
+    """It is listed no more within `patience` seconds, and then nothing of it is there."""
+
+    def listed() -> bool:
+        _assert_going(machines, slice_id)
+        return seen(machines, slice_id) is not None
+
+    wait_for_condition(lambda: not listed(), patience, message=f"{slice_id} to be listed no more")
+    if exists is not None:
+        what = f"the backend to have nothing of {slice_id}, which is listed no more"
+        wait_for_condition(lambda: not exists(slice_id), patience, message=what)
 
 
 def _delete_all(machines: Machines) -> None:

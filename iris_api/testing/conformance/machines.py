@@ -14,6 +14,11 @@ class MachinesConformance(MachinesFailures, MachinesSharing, MachinesBase):
 
     class TestAcmeMachines(MachinesConformance):
         @pytest.fixture
-        def make_machines(self, tmp_path):
-            return lambda cluster: AcmePlatform(AcmeConfig(), Context(cluster=cluster)).machines
+        def make_machines(self, installed, tmp_path):
+            plugin = installed("acme", folder=tmp_path)
+            return lambda cluster: plugin.machines(cluster=cluster)
+
+    What a test of its kind cannot know, such as how a failure is brought about, is told by the fixtures
+    `machines_without_room`, `machines_denied`, `machines_failing` and `machines_with_room_for_one`, or the
+    ability is not promised.
     """
