@@ -37,7 +37,8 @@ class LogSink(Protocol):
     """Where a sandbox's output goes. May be called from any thread; never blocks for long."""
 
     def write(self, source: str, data: str, timestamp_us: int) -> None:
-        """One line without its newline. `source`: stdout | stderr | build | log. Unix microseconds."""
+        """One line without its newline; one of more than 64 KiB may come in parts. `source`: stdout |
+        stderr | build | log. Unix microseconds."""
 
 
 @frozen

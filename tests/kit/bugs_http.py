@@ -9,6 +9,7 @@ from typing import Final
 import pytest
 from attrs import evolve
 
+from iris_actor.http import listener
 from iris_actor.http.protocol import LingeringProtocol
 from iris_actor.http.transport import HttpTransport
 from iris_api.credentials import Token, new_token
@@ -16,7 +17,7 @@ from iris_api.errors import DeadlineExceeded, Lost, NotSent
 from iris_api.testing import TransportConformance
 from iris_api.transport import Bind, Channel, Handler, Listener, Reply, Request, Transport
 
-__all__ = ["BUGS", "BuggyHttpKit"]
+__all__ = ["BUGS", "BuggyHttpKit", "Healthy"]
 
 
 class BuggyHttpKit(TransportConformance):
@@ -35,6 +36,10 @@ class BuggyHttpKit(TransportConformance):
     @pytest.fixture
     def patience(self) -> float:
         return 2.0
+
+
+class Healthy(HttpTransport):
+    """Nothing is broken."""
 
 
 class Changed(Channel):
@@ -114,6 +119,30 @@ class _Once(Changed):
         self._dead = future.exception() is not None
 
 
+class SendsAgainWhatWasCut(HttpTransport):
+    """A call whose connection is cut is sent again, whether it has run or not."""
+
+    def connect(self, address: str, token: Token | None = None) -> Channel:
+        return _Again(super().connect(address, token), lambda error: error)
+
+
+class _Again(Changed):
+    def submit(self, request: Request) -> Future[Reply]:
+        future: Future[Reply] = Future()
+
+        def done(inner: Future[Reply], last: bool = False) -> None:
+            error = inner.exception()
+            if error is None:
+                future.set_result(inner.result())
+            elif type(error) is Lost and not last:
+                self._inner.submit(request).add_done_callback(lambda again: done(again, last=True))
+            else:
+                future.set_exception(error)
+
+        self._inner.submit(request).add_done_callback(done)
+        return future
+
+
 class DropsEmptyBuffers(HttpTransport):
     """What has no bytes does not travel."""
 
@@ -139,7 +168,7 @@ class EndsWithNonsense(HttpTransport):
 
     def listen(self, handler: Handler, bind: Bind) -> Listener:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("iris_actor.http.listener.LingeringProtocol", _Fragile)
+            patch.setattr(listener, "LingeringProtocol", _Fragile)
             return super().listen(handler, bind)
 
 
@@ -152,6 +181,7 @@ class _Fragile(LingeringProtocol):
 BUGS: Final[dict[type[HttpTransport], str]] = {
     LostIsNotSent: "killed_during",
     NotSentIsLost: "killed_before",
+    SendsAgainWhatWasCut: "cut_during",
     BlamesTheDeadline: "killed_during",
     StaysDead: "killed_after",
     DropsEmptyBuffers: "other_process",

@@ -46,6 +46,13 @@ class AdoptsNothing(Healthy):
         return ()
 
 
+class AdoptsOne(Healthy):
+    """Of what there was before it takes the first."""
+
+    def adopt(self, sink_for: Callable[[str], LogSink]) -> Sequence[SupervisedSandbox]:
+        return super().adopt(sink_for)[:1]
+
+
 @frozen
 class Without:
     """A sink that drops some lines."""
@@ -371,6 +378,7 @@ class AsksCallsOnly(Healthy):
 
 
 BUGS: Final[dict[type[Healthy], str]] = {
+    AdoptsOne: "adopt_finds_what_runs",
     AdoptsNothing: "adopt_finds_what_runs",
     AdoptsFromNowOn: "adopt_finds_what_has_ended",
     EndsWithItsWorker: "adopted_can_be_stopped",

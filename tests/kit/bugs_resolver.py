@@ -15,7 +15,7 @@ from iris_api.testing import FakeRegistry, ResolverConformance
 from iris_api.testing.fakes.resolver import Changed, FakeResolver
 from iris_api.threads import get_thread_registry
 
-__all__ = ["BUGS", "BuggyResolverKit", "Healthy"]
+__all__ = ["BUGS", "LATE", "BuggyResolverKit", "Healthy", "PatientResolverKit"]
 
 Endpoints = tuple[Endpoint, ...]
 
@@ -50,6 +50,14 @@ class BuggyResolverKit(ResolverConformance):
     @pytest.fixture
     def patience(self) -> float:
         return 0.5
+
+
+class PatientResolverKit(BuggyResolverKit):
+    """For what is late."""
+
+    @pytest.fixture
+    def patience(self) -> float:
+        return 10.0
 
 
 class Healthy(FakeResolver):
@@ -118,6 +126,24 @@ class TakesItsTime(FakeResolver):
         return found
 
 
+class NeverAnswers(FakeResolver):
+    """It waits for the first who comes, until it is closed."""
+
+    def __init__(self, registry: FakeRegistry) -> None:
+        super().__init__(registry)
+        self._closed = threading.Event()
+
+    def resolve(self, name: str) -> Endpoints:
+        found = super().resolve(name)
+        if not found:
+            self._closed.wait()
+        return found
+
+    def close(self) -> None:
+        self._closed.set()
+        super().close()
+
+
 class WaitsOutAnOutage(FakeResolver):
     """It asks again and again, however little time it is given."""
 
@@ -184,6 +210,24 @@ class MissesWhatGoes(FakeResolver):
         return super().watch(name, came)
 
 
+class TellsLateWhatGoes(FakeResolver):
+    """A watch tells of what comes, and some time later of what goes."""
+
+    def _tell(self, changed: Changed, found: Endpoints) -> None:
+        if not found:
+            threading.Event().wait(1.1)
+        super()._tell(changed, found)
+
+
+class TellsLateWhatComes(FakeResolver):
+    """As before, the other way round."""
+
+    def _tell(self, changed: Changed, found: Endpoints) -> None:
+        if found:
+            threading.Event().wait(1.1)
+        super()._tell(changed, found)
+
+
 class ComparesAddresses(FakeResolver):
     """A watch takes the same address for the same endpoint."""
 
@@ -245,6 +289,7 @@ BUGS: Final[dict[type[FakeResolver], str]] = {
     KeepsTheUid: "new_uid",
     RemembersForEver: "changes",
     TakesItsTime: "bounded",
+    NeverAnswers: "bounded",
     WaitsOutAnOutage: "outage",
     NotForThreads: "threads",
     ClosesForAll: "close",
@@ -256,3 +301,5 @@ BUGS: Final[dict[type[FakeResolver], str]] = {
     DiesInAnOutage: "watch_survives_an_outage",
     LeavesAThread: "watch_leaves_no_thread",
 }
+
+LATE: Final[tuple[type[FakeResolver], ...]] = (TellsLateWhatComes, TellsLateWhatGoes)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +18,7 @@ from attrs import evolve, frozen
 from iris_api.errors import PlatformError
 from iris_api.platform import Exit, ExitKind, Launch, LogSink, Stats
 from iris_api.testing import FakeRuntime, FakeSandbox, Program
+from iris_api.threads import get_thread_registry
 from tests.kit.fakes import FakeRuntimeKit
 
 __all__ = ["BUGS", "BuggyRuntimeKit", "Healthy"]
@@ -39,6 +42,31 @@ class LosesTheTornLine(FakeRuntime):
     def program(self, launch: Launch) -> Program:
         program = super().program(launch)
         return evolve(program, lines=program.lines[:-1]) if program.open_end else program
+
+
+class LosesTheTornError(FakeRuntime):
+    """It waits for a newline, on stderr alone."""
+
+    def program(self, launch: Launch) -> Program:
+        program = super().program(launch)
+        torn = program.open_end and program.lines[-1][0] == "stderr"
+        return evolve(program, lines=program.lines[:-1]) if torn else program
+
+
+class CutsLines(FakeRuntime):
+    """A line has as many characters as its buffer."""
+
+    most = 200
+
+    def program(self, launch: Launch) -> Program:
+        program = super().program(launch)
+        return evolve(program, lines=tuple((source, text[: self.most]) for source, text in program.lines))
+
+
+class CutsLongLines(CutsLines):
+    """What goes beyond 64 KiB is gone."""
+
+    most = 65536
 
 
 @frozen
@@ -358,6 +386,33 @@ class IgnoresImages(FakeRuntime):
         return super().start(evolve(launch, image=""))
 
 
+class KeepsAThread(FakeRuntime):
+    """One an attempt, until it is closed."""
+
+    def __init__(self, act: Callable[[Launch], Program]) -> None:
+        super().__init__(act)
+        self._threads = get_thread_registry().container.child("kept")
+
+    def start(self, launch: Launch) -> FakeSandbox:
+        self._threads.spawn(lambda stop: stop.wait() and None, "kept")
+        return super().start(launch)
+
+    def close(self) -> None:
+        self._threads.stop()
+
+
+class KeepsZombies(FakeRuntime):
+    """One an attempt: it has ended, and nobody has asked how."""
+
+    def start(self, launch: Launch) -> FakeSandbox:
+        self.__dict__.setdefault("ended", []).append(subprocess.Popen(["true"]))
+        return super().start(launch)
+
+    def close(self) -> None:
+        for one in self.__dict__.get("ended", ()):
+            one.wait()
+
+
 class ForgetsOnce(FakeRuntime):
     """It cannot forget what it does not know."""
 
@@ -369,6 +424,9 @@ class ForgetsOnce(FakeRuntime):
 
 BUGS: Final[dict[type[FakeRuntime], str]] = {
     LosesTheTornLine: "last_line_without_newline",
+    LosesTheTornError: "last_line_without_newline",
+    CutsLines: "lines_are_exact",
+    CutsLongLines: "long_line",
     MixesStreams: "streams_stay_apart",
     StripsLines: "lines_are_exact",
     CutsOutput: "ten_megabytes",
@@ -398,5 +456,7 @@ BUGS: Final[dict[type[FakeRuntime], str]] = {
     KeepsItsFolders: "no_file_is_left",
     KeepsFilesOpen: "no_open_file_is_left",
     IgnoresImages: "image_is_not_ignored",
+    KeepsAThread: "no_thread_is_left",
+    KeepsZombies: "no_process_is_left",
     ForgetsOnce: "forget_twice",
 }

@@ -238,6 +238,26 @@ class CutsAt16MiB(_Buggy):
             super().post(evolve(request, head=request.head[: 2**24]), deliver)
 
 
+class CutsBuffersAt16MiB(_Buggy):
+    """Each buffer has a length of 24 bits."""
+
+    class channel(MemoryChannel):
+        def post(self, request: Request, deliver: Deliver) -> None:
+            cut = tuple(buffer[: 2**24] for buffer in request.buffers)
+            super().post(evolve(request, buffers=cut), deliver)
+
+
+class CutsWhatIsSubmitted(_Buggy):
+    """As before, for what is sent without waiting."""
+
+    class channel(MemoryChannel):
+        def submit(self, request: Request) -> Future[Reply]:
+            return super().submit(evolve(request, head=request.head[: 2**24]))
+
+        def call(self, request: Request) -> Reply:
+            return super().submit(request).result(request.timeout)
+
+
 class ForgetsTheFence(_Buggy):
     """The endpoint's uid stays at home."""
 
@@ -373,6 +393,18 @@ class LeavesAThread(_Buggy):
             self._threads.stop = stop  # type: ignore[method-assign]
 
 
+class LeavesAThreadOfACall(_Buggy):
+    """Close cuts a call off, and what ran it stays."""
+
+    class listener(MemoryListener):
+        def close(self, timeout: float = 5.0) -> None:
+            with self._quiet:
+                left, self._closed = list(self._open), True
+            if left:
+                self._threads.stop = lambda timeout=0: []  # type: ignore[method-assign]
+            super().close(timeout)
+
+
 _lent: Final[list[tuple[memoryview, ...]]] = []
 
 
@@ -401,6 +433,8 @@ BUGS: Final[dict[type[MemoryTransport], str]] = {
     TakesAPortTwice: "port_in_use",
     DropsEmptyBuffers: "buffers",
     CutsAt16MiB: "bytes",
+    CutsWhatIsSubmitted: "bytes",
+    CutsBuffersAt16MiB: "buffers",
     ForgetsTheFence: "fields",
     LosesTheFailure: "failure",
     LendsTheCallersMemory: "sent_is_a_copy",
@@ -414,4 +448,5 @@ BUGS: Final[dict[type[MemoryTransport], str]] = {
     WaitsTooLong: "close_is_bounded",
     RunsAfterClose: "closed_after",
     LeavesAThread: "no_thread_is_left",
+    LeavesAThreadOfACall: "no_thread_is_left",
 }

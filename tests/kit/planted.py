@@ -17,17 +17,17 @@ class TestSubject({kit}):
 
 
 def outcomes(
-    pytester: pytest.Pytester, kit: type, attribute: str, subject: type, rule: str = ""
+    pytester: pytest.Pytester, kit: type, attribute: str, subject: type, *rules: str
 ) -> dict[str, str]:
-    """What became of each rule of `kit` with its `attribute` set to `subject`, by name; of `rule` alone if
-    one is given. Both classes are of one module."""
+    """What became of each rule of `kit` with its `attribute` set to `subject`, by name; of `rules` alone if
+    any are given. Both classes are of one module."""
     case = _CASE.format(
         module=subject.__module__, kit=kit.__name__, subject=subject.__name__, attribute=attribute
     )
     path = pytester.makepyfile(test_subject=case)
-    wanted = f"{path}::TestSubject" + (f"::test_{rule}" if rule else "")
+    wanted = [f"{path}::TestSubject::test_{rule}" for rule in rules] or [f"{path}::TestSubject"]
     pytester._monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # importing them takes a second
     options = ("-p", "iris_api.testing.plugin", "-p", "no:cacheprovider", "--iris-report", "report.json")
-    pytester.runpytest_inprocess(*options, "-q", wanted)
+    pytester.runpytest_inprocess(*options, "-q", *wanted)
     rows = json.loads((pytester.path / "report.json").read_text())
     return {row["rule"].partition(".")[2]: row["outcome"] for row in rows}

@@ -8,7 +8,7 @@ from iris_api.testing import FakeRegistry, ResolverConformance
 from iris_api.testing.conformance import rules_of
 from iris_api.testing.conformance.resolver import Registry
 from iris_api.testing.fakes.resolver import FakeResolver
-from tests.kit.bugs_resolver import BUGS, BuggyResolverKit, Healthy
+from tests.kit.bugs_resolver import BUGS, LATE, BuggyResolverKit, Healthy, PatientResolverKit
 from tests.kit.planted import outcomes
 
 
@@ -22,6 +22,12 @@ class TestFakeResolver(ResolverConformance):
 def test_bug_is_found(pytester: pytest.Pytester, bug: type[FakeResolver]) -> None:
     found = outcomes(pytester, BuggyResolverKit, "resolver_class", bug, BUGS[bug])
     assert found == {BUGS[bug]: "failed"}
+
+
+@pytest.mark.parametrize("bug", LATE, ids=lambda bug: bug.__name__)
+def test_what_is_late_is_found(pytester: pytest.Pytester, bug: type[FakeResolver]) -> None:
+    rule = "watch_tells_changes"
+    assert outcomes(pytester, PatientResolverKit, "resolver_class", bug, rule) == {rule: "failed"}
 
 
 def test_each_rule_finds_one() -> None:

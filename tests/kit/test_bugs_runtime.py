@@ -48,6 +48,16 @@ def test_no_rule_finds_a_bug_where_there_is_none(pytester: pytest.Pytester) -> N
     assert {rule for rule, outcome in kept.items() if outcome == "passed"} >= set(bugs_runtime.BUGS.values())
 
 
+def test_no_rule_finds_a_bug_in_healthy_processes(pytester: pytest.Pytester) -> None:
+    """With the patience that the bugs are given."""
+    rules = set(bugs_processes.BUGS.values())
+    kit, healthy = bugs_processes.BuggyProcessKit, bugs_processes.Healthy
+    wanted = dict.fromkeys(rules, "passed")
+    if "mounts" in AbleKit.not_promised:
+        wanted["mounts_reach_the_task"] = "not promised"
+    assert outcomes(pytester, kit, "runtime_class", healthy, *rules) == wanted
+
+
 def test_each_rule_has_a_bug() -> None:
     """A rule that no bug can break says nothing."""
     rules = {rule.name.removeprefix("runtime.") for rule in rules_of(RuntimeConformance)}

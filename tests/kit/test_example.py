@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 
 import pytest
 
+from iris_api.testing import ResolverConformance, TransportConformance
+from iris_api.testing.conformance import rules_of
 from tests.rigs.apart import ROOT, Apart
 
+TRANSPORT, RESOLVER = (len([*rules_of(kit)]) for kit in (TransportConformance, ResolverConformance))
 EXAMPLE = ROOT / "plugins" / "iris-example"
 
 CALL = """
@@ -72,8 +76,8 @@ def test_its_own_tests_pass(apart: Apart) -> None:
         str(tests / "pyproject.toml"),
         str(tests),
     )
-    assert "TestMem: 27 of 34 rules kept" in shown
-    assert "TestFile: 13 of 17 rules kept" in shown
+    assert re.search(rf"TestMem: \d+ of {TRANSPORT} rules kept", shown)
+    assert re.search(rf"TestFile: \d+ of {RESOLVER} rules kept", shown)
 
 
 def test_iris_lists_both(selected: Apart) -> None:
@@ -82,15 +86,10 @@ def test_iris_lists_both(selected: Apart) -> None:
     assert ["*", "file", "iris-example", "0.1.0", "ok"] in [line[:5] for line in lines]
 
 
-@pytest.mark.parametrize(
-    ("name", "found"),
-    [
-        ("mem", "mem: 27 passed, 7 not promised of 34 rules"),
-        ("file", "file: 13 passed, 4 not promised of 17 rules"),
-    ],
-)
-def test_iris_checks_each(apart: Apart, name: str, found: str) -> None:
-    assert found in apart.run("-m", "iris", "plugin", "check", name)
+@pytest.mark.parametrize(("name", "rules"), [("mem", TRANSPORT), ("file", RESOLVER)], ids=["mem", "file"])
+def test_iris_checks_each(apart: Apart, name: str, rules: int) -> None:
+    shown = apart.run("-m", "iris", "plugin", "check", name)
+    assert re.search(rf"^{name}: \d+ passed, \d+ not promised of {rules} rules", shown, re.MULTILINE)
 
 
 def test_a_call_goes_through_both(selected: Apart) -> None:

@@ -26,17 +26,21 @@ class RuntimeAdopt(RuntimeBase):
     def test_adopt_finds_what_runs(
         self, make_runtime: MakeRuntime, attempts: Attempts, patience: float
     ) -> None:
-        """A task goes on when its worker is killed. The next worker finds it, gets its output from the first
-        line, and can wait for its end."""
-        launch = attempts.launch(Program(lines=_FIRST, until="go", after=("last",), code=6))
-        _leave(make_runtime, attempts, launch, patience)
-        task = _adopt(make_runtime(), attempts, launch)
-        assert task.line() == "first"
-        assert task.sandbox.wait(0) is None
-        (launch.workdir / "go").touch()
-        end = task.end()
-        assert (end.code, end.stopped) == (6, False)
-        assert task.output.of("stdout") == ["first", "last"]
+        """Tasks go on when their worker is killed. The next worker finds them all, gets the output of each
+        from its first line, and can wait for its end."""
+        launches = [
+            attempts.launch(Program(lines=_FIRST, until="go", after=(f"last {code}",), code=code))
+            for code in (6, 7)
+        ]
+        _leave(make_runtime, attempts, patience, *launches)
+        tasks = _adopt(make_runtime(), attempts, *launches)
+        for task, code in zip(tasks, (6, 7), strict=True):
+            assert task.line() == "first"
+            assert task.sandbox.wait(0) is None
+            (task.workdir / "go").touch()
+            end = task.end()
+            assert (end.code, end.stopped) == (code, False)
+            assert task.output.of("stdout") == ["first", f"last {code}"]
 
     @needs("adopt")
     def test_adopt_finds_what_has_ended(
@@ -44,12 +48,12 @@ class RuntimeAdopt(RuntimeBase):
     ) -> None:
         """A task that has ended while no worker was there is found with all its output and its exit."""
         launch = attempts.launch(Program(lines=_FIRST, until="go", after=("last",), code=6))
-        _leave(make_runtime, attempts, launch, patience)
+        _leave(make_runtime, attempts, patience, launch)
         (launch.workdir / "go").touch()
         wait_for_condition(
             lambda: not attempts.processes_of(launch.uid), patience, message="the end of the task"
         )
-        task = _adopt(make_runtime(), attempts, launch)
+        (task,) = _adopt(make_runtime(), attempts, launch)
         assert (task.end().code, task.output.of("stdout")) == (6, ["first", "last"])
 
     @needs("adopt")
@@ -58,8 +62,8 @@ class RuntimeAdopt(RuntimeBase):
     ) -> None:
         """What was adopted is stopped as what this process has started."""
         launch = attempts.launch(Program(lines=_FIRST, stays=True))
-        _leave(make_runtime, attempts, launch, patience)
-        task = _adopt(make_runtime(), attempts, launch)
+        _leave(make_runtime, attempts, patience, launch)
+        (task,) = _adopt(make_runtime(), attempts, launch)
         task.sandbox.stop(patience / 2)
         assert task.end().stopped
         assert list(attempts.processes_of(launch.uid)) == []
@@ -70,31 +74,35 @@ class RuntimeAdopt(RuntimeBase):
     ) -> None:
         """What has ended is found by every next worker until one has forgotten it."""
         launch = attempts.launch(Program(lines=_FIRST, stays=True))
-        _leave(make_runtime, attempts, launch, patience)
+        _leave(make_runtime, attempts, patience, launch)
         second = make_runtime()
-        task = _adopt(second, attempts, launch)
+        (task,) = _adopt(second, attempts, launch)
         task.sandbox.stop(0)
         task.end()
         third = make_runtime()
-        assert _adopt(third, attempts, launch).end() == task.end()
+        (again,) = _adopt(third, attempts, launch)
+        assert again.end() == task.end()
         third.forget(launch.uid)
         assert list(make_runtime().adopt(lambda uid: KeptOutput())) == []
 
 
-def _leave(make_runtime: MakeRuntime, attempts: Attempts, launch: Launch, patience: float) -> None:
-    """An earlier worker starts it, sees its first line, and is killed."""
+def _leave(make_runtime: MakeRuntime, attempts: Attempts, patience: float, *launches: Launch) -> None:
+    """An earlier worker starts them, sees their first lines, and is killed."""
 
     def work() -> None:
         runtime = make_runtime()
         assert list(runtime.adopt(lambda uid: KeptOutput())) == []
-        attempts.begin(runtime, launch).line()
+        for task in [attempts.begin(runtime, launch) for launch in launches]:
+            task.line()
 
     run_and_kill(work, 2 * patience)
 
 
-def _adopt(runtime: Runtime, attempts: Attempts, launch: Launch) -> Task:
+def _adopt(runtime: Runtime, attempts: Attempts, *launches: Launch) -> list[Task]:
+    """In the order of the launches."""
     outputs: dict[str, KeptOutput] = {}
-    found = runtime.adopt(lambda uid: outputs.setdefault(uid, KeptOutput()))
-    uids = [sandbox.uid for sandbox in found]
-    assert uids == [launch.uid], f"adopt found {uids}, and an earlier worker left {[launch.uid]}"
-    return attempts.hold(runtime, found[0], outputs[launch.uid])
+    sandboxes = runtime.adopt(lambda uid: outputs.setdefault(uid, KeptOutput()))
+    found, left = [sandbox.uid for sandbox in sandboxes], [launch.uid for launch in launches]
+    assert sorted(found) == sorted(left), f"adopt found {found}, and an earlier worker left {left}"
+    held = [attempts.hold(runtime, sandbox, outputs[sandbox.uid]) for sandbox in sandboxes]
+    return sorted(held, key=lambda task: left.index(task.uid))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 import time
 
+import pytest
+
 from iris_api.testing.conformance._runtime_base import RuntimeBase, Start
 from iris_api.testing.conformance._runtime_launch import Shell
 from iris_api.testing.conformance._tasks import KeptOutput
@@ -14,6 +16,8 @@ from iris_api.testing.programs import BULK_LINE, Program
 __all__ = ["RuntimeOutput"]
 
 _BULK = 10 * 10**6 // (BULK_LINE + 1)  # lines of 10 MB
+_WIDE, _WIDER = 60_000, 100_000  # characters of a line
+_PART = 2**16 - 3  # bytes of a part of a longer line, in which no character is cut
 _LATE = 0.3  # seconds in which a line that comes after the end is noticed
 _CLOCKS = 5.0  # seconds by which a runtime's wall clock may differ
 
@@ -22,11 +26,21 @@ class RuntimeOutput(RuntimeBase):
     """All of it is in the sink when `wait` has returned an Exit."""
 
     def test_lines_are_exact(self, start: Start) -> None:
-        """Each line arrives once, in order, without its newline, with its blanks; an empty one too."""
-        texts = ("first", "", "  two  words\t", "naïve ☃", "last")
+        """Each line arrives once, in order, without its newline, with its blanks; an empty one too, and
+        one of 60,000 characters."""
+        texts = ("first", "", "  two  words\t", "naïve ☃", "w" * _WIDE, "last")
         task = start(Program(lines=tuple(("stdout", text) for text in texts)))
         assert task.end().success
         assert task.output.of("stdout") == list(texts)
+
+    def test_long_line(self, start: Start) -> None:
+        """Of a line of more than 64 KiB nothing is lost: it arrives whole, or in parts of that size."""
+        text = "".join(f"{number:09d}," for number in range(_WIDER // 10))
+        task = start(Program(lines=(("stdout", text), ("stdout", "next"))))
+        assert task.end().success
+        *parts, last = task.output.of("stdout")
+        assert ("".join(parts) == text, last) == (True, "next"), f"it came as {[len(one) for one in parts]}"
+        assert all(len(part) >= _PART for part in parts[:-1])
 
     @needs("streams")
     def test_streams_stay_apart(self, start: Start) -> None:
@@ -36,11 +50,12 @@ class RuntimeOutput(RuntimeBase):
         assert task.output.of("stdout") == ["out", "out again"]
         assert task.output.of("stderr") == ["err"]
 
-    def test_last_line_without_newline(self, start: Start) -> None:
-        """What is printed last arrives also when no newline ends it."""
-        task = start(Program(lines=(("stdout", "whole"), ("stdout", "torn")), open_end=True))
+    @pytest.mark.parametrize("source", ["stdout", "stderr"])
+    def test_last_line_without_newline(self, start: Start, source: str) -> None:
+        """What is printed last, to stdout or to stderr, arrives also when no newline ends it."""
+        task = start(Program(lines=((source, "whole"), (source, "torn")), open_end=True))
         assert task.end().success
-        assert task.output.of("stdout") == ["whole", "torn"]
+        assert [text for _, text in task.output.entries] == ["whole", "torn"]
 
     def test_ten_megabytes(self, start: Start) -> None:
         """Ten megabytes arrive complete and in order, and all of it before `wait` returns."""

@@ -10,23 +10,42 @@ from iris_api.ids import new_uid
 from iris_api.platform import ExitKind, Runtime
 from iris_api.testing.conformance._runtime_base import RuntimeBase, Start
 from iris_api.testing.conformance._tasks import Attempts, ProcessesOf
+from iris_api.testing.leaks import process_snapshot, thread_snapshot
 from iris_api.testing.programs import Program
 from iris_api.testing.waiting import wait_for_condition
 
 __all__ = ["RuntimeTraces"]
 
-_SOME = 5
+_SOME = 3
 _PROGRAM = Program(lines=(("stdout", "x"), ("stderr", "y")), code=1)
 
 
 class RuntimeTraces(RuntimeBase):
     """What the first attempt of a runtime makes for all of them is not counted."""
 
-    def test_no_process_is_left(self, start: Start, processes_of: ProcessesOf) -> None:
-        """When `wait` returns an Exit no process of the attempt is there."""
-        task = start(_PROGRAM)
-        task.end()
-        assert list(processes_of(task.uid)) == []
+    def test_no_process_is_left(
+        self, runtime: Runtime, start: Start, processes_of: ProcessesOf, patience: float
+    ) -> None:
+        """When `wait` returns an Exit no process of the attempt is there. Once it is forgotten this process
+        has no child more for it, not even one that has ended."""
+        _run(runtime, start)
+        before = process_snapshot()
+        for _ in range(_SOME):
+            task = start(_PROGRAM)
+            task.end()
+            assert list(processes_of(task.uid)) == []
+            runtime.forget(task.uid)
+        what = f"less than one process more for each of {_SOME} attempts"
+        wait_for_condition(lambda: len(process_snapshot() - before) < _SOME, patience, message=what)
+
+    def test_no_thread_is_left(self, runtime: Runtime, start: Start, patience: float) -> None:
+        """When an attempt has ended and is forgotten this process has no thread more for it."""
+        _run(runtime, start)
+        before = thread_snapshot()
+        for _ in range(_SOME):
+            _run(runtime, start)
+        what = f"less than one thread more for each of {_SOME} attempts"
+        wait_for_condition(lambda: len(thread_snapshot() - before) < _SOME, patience, message=what)
 
     def test_no_file_is_left(
         self, runtime: Runtime, start: Start, attempts: Attempts, places: tuple[Path, ...]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+import pytest
+
 from iris_api.credentials import Token
 from iris_api.errors import DeadlineExceeded, Lost, NotSent, Refused
 from iris_api.testing.conformance._served import (
@@ -109,19 +111,33 @@ class ClosingRules:
         assert bytes(future.result(0).head) == b"x"
         assert service.count("echo") == 1
 
+    @pytest.mark.parametrize("running", [False, True], ids=["idle", "during a call"])
     def test_no_thread_is_left(
-        self, make_transport: Callable[[], Transport], service: Service, token: Token, host: str
+        self,
+        make_transport: Callable[[], Transport],
+        service: Service,
+        token: Token,
+        host: str,
+        prompt: float,
+        running: bool,
     ) -> None:
-        """A listener and a channel that are closed leave no thread behind."""
+        """A listener and a channel that are closed leave no thread behind; nor do those that were closed
+        during a call, once its handler has returned."""
         before = thread_snapshot()
         listener = make_transport().listen(service, Bind(host=host, token=token))
         channel = make_transport().connect(listener.address, token)
         futures = [channel.submit(request("echo")) for _ in range(20)]
         assert [future.exception(service.patience) for future in futures] == [None] * 20
         channel.call(request("echo"))
+        if running:
+            channel.submit(request("wait"))
+            service.begun()
+            listener.close(0.1)
+            service.release.set()
+        else:
+            listener.close()
         channel.close()
-        listener.close()
-        assert leaked_threads(before) == []
+        assert leaked_threads(before, prompt) == []
 
     def _is_turned_away(self, caller: Caller, way: str, channel: Channel) -> bool:
         error = caller.error(way, channel, request("echo"))

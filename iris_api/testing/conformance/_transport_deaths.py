@@ -1,4 +1,4 @@
-"""Listeners in another process, which is killed."""
+"""What ends under way: connections that are cut, and listeners in another process, which is killed."""
 
 from __future__ import annotations
 
@@ -6,14 +6,38 @@ import os
 from collections.abc import Callable
 
 from iris_api.errors import DeadlineExceeded, Lost, NotSent
-from iris_api.testing.conformance._served import Caller, Connect, Elsewhere, both_ways, request
+from iris_api.testing.conformance._served import Caller, Connect, Elsewhere, Service, both_ways, request
 from iris_api.testing.conformance.base import needs
+from iris_api.testing.relay import relay_to
 from iris_api.testing.waiting import wait_for_condition
+from iris_api.threads import ThreadContainer
+from iris_api.transport import Listener
 
 __all__ = ["DeathRules"]
 
 
 class DeathRules:
+    @needs("sockets")
+    @both_ways
+    def test_cut_during(
+        self, listener: Listener, connect: Connect, caller: Caller, service: Service, host: str, way: str
+    ) -> None:
+        """A call whose connection is cut while it runs is Lost at once, and is not sent again, although the
+        listener is there; the next call reaches it over the same channel."""
+        with ThreadContainer("conformance") as threads, relay_to(host, listener.port, threads) as relay:
+            scheme, _, _ = listener.address.partition("://")
+            channel = connect(f"{scheme}://127.0.0.1:{relay.port}")
+            call = caller.begin(way, channel, request("wait"))
+            service.begun()
+            relay.reset_all()
+            wait_for_condition(lambda: call.done() or service.count("wait") > 1, caller.prompt)
+            assert service.count("wait") == 1, "it was sent again"
+            error = call.exception(caller.prompt)
+            assert isinstance(error, Lost), f"it ended with {error!r}"
+            assert not isinstance(error, DeadlineExceeded)
+            assert bytes(caller.do(way, channel, request("echo", b"next")).head) == b"next"
+            assert service.count("wait") == 1, "it was sent again"
+
     @needs("processes")
     @both_ways
     def test_other_process(self, elsewhere: Elsewhere, connect: Connect, caller: Caller, way: str) -> None:
