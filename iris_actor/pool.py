@@ -8,6 +8,7 @@ from typing import Any, Final, Generic, TypeVar
 
 from attrs import frozen
 
+from iris_actor.asking import ask_patiently
 from iris_actor.caller import Caller
 from iris_actor.client import RemoteMethod, check_timeout
 from iris_actor.errors import ActorUnavailable
@@ -101,7 +102,7 @@ class ActorPool:
 
     def endpoints(self) -> tuple[Endpoint, ...]:
         """Who has the name now. Raises TransportError when whoever knows cannot be asked."""
-        return self._resolver.resolve(self._name)
+        return ask_patiently(self._resolver, self._name, self._timeout)
 
     def wait_for_size(self, n: int, timeout: float = _WAIT) -> None:
         """Wait until at least `n` have the name. Raises ActorUnavailable, a TimeoutError, on expiry."""
@@ -145,6 +146,9 @@ class _Pinned(Resolver):
         self.token = resolver.token
 
     def resolve(self, name: str) -> tuple[Endpoint, ...]:
+        return (self._endpoint,)
+
+    def resolve_within(self, name: str, timeout: float) -> tuple[Endpoint, ...]:
         return (self._endpoint,)
 
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from iris_actor.asking import ask, watch
 from iris_api.errors import Refused, TransportError
 from iris_api.resolver import Endpoint, Resolver, SupportsWatch
 
@@ -19,7 +20,7 @@ _RETRIED: Final = frozenset({"unavailable", "resource_exhausted"})
 def endpoints_now(resolver: Resolver, name: str, deadline: float) -> tuple[Endpoint, ...]:
     """Resolve by `deadline` (monotonic); an error that may pass means nobody. Raises Refused for others."""
     try:
-        return resolver.resolve_within(name, _left(deadline))
+        return ask(resolver, name, _left(deadline))
     except TransportError as error:
         _raise_if_final(error)
         return ()
@@ -52,7 +53,7 @@ class Seen:
         """Resolve by `deadline` (monotonic); an error that may pass is noted and means nobody. Raises
         Refused for others."""
         try:
-            self.endpoints, self.error = resolver.resolve_within(self.name, _left(deadline)), None
+            self.endpoints, self.error = ask(resolver, self.name, _left(deadline)), None
         except TransportError as error:
             _raise_if_final(error)
             self.endpoints, self.error = (), error
@@ -73,13 +74,22 @@ def wait_for_endpoints(
     answer_by = deadline if ask_by is None else ask_by
     if enough(seen.ask(resolver, answer_by)):
         return True
-    end = resolver.watch(seen.name, lambda _: changed.set()) if isinstance(resolver, SupportsWatch) else None
+    end = _watched(resolver, seen.name, changed, answer_by)
     try:
         stopping = stop or threading.Event()
         return _wait(resolver, seen, enough, deadline, answer_by, changed, stopping, end is not None)
     finally:
         if end is not None:
             end()
+
+
+def _watched(
+    resolver: Resolver, name: str, changed: threading.Event, deadline: float
+) -> Callable[[], None] | None:
+    """What ends a watch that sets `changed`; None where the resolver has no watch."""
+    if not isinstance(resolver, SupportsWatch):
+        return None
+    return watch(resolver, name, lambda _: changed.set(), _left(deadline))
 
 
 def _wait(

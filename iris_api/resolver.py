@@ -35,8 +35,11 @@ class Resolver(ABC):
 
     def resolve_within(self, name: str, timeout: float) -> tuple[Endpoint, ...]:
         """As `resolve`, but back within about `timeout` seconds (> 0), and without trying again: who calls
-        this does that. A resolver that never waits for anybody need not override it."""
-        return self.resolve(name)
+        this does that. This one asks in a thread of its own; a resolver that keeps the time by itself, or
+        never waits for anybody, overrides it, which saves that thread at every call."""
+        from iris_api._plugins.asking import ask_within
+
+        return ask_within(self, name, lambda: self.resolve(name), timeout)
 
     def close(self) -> None:
         """End the watches, release connections. Idempotent."""

@@ -42,6 +42,10 @@ class FixedResolver(ActorResolver):
                 self._found[name] = found
         return found
 
+    def resolve_within(self, name: str, timeout: float) -> tuple[Endpoint, ...]:
+        """It never waits."""
+        return self.resolve(name)
+
     def __getstate__(self) -> dict[str, object]:
         """The token stays where it is: whoever unpickles shows their own."""
         return self.__dict__ | {"token": None}

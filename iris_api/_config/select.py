@@ -19,7 +19,7 @@ from iris_api._plugins.patience import MORE, Hangs, patience, within
 from iris_api.context import Context
 from iris_api.errors import ConfigError, PluginError, PluginNotFound
 from iris_api.platform import Machines, Platform, Runtime
-from iris_api.plugins import Kind, LoadedPlugin, Plugins
+from iris_api.plugins import Kind, LoadedPlugin, Plugins, made_by
 from iris_api.resolver import Resolver
 from iris_api.transport import Transport
 
@@ -56,6 +56,7 @@ class Selected(Generic[T]):
                     f"and returned {returned}"
                 )
             self._check_parts(made)
+        made_by(str(self.plugin.info), made)
         return made
 
     def close(self, made: Platform | Resolver, timeout: float = 10.0) -> None:

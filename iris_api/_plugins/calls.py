@@ -33,9 +33,16 @@ class PluginCalls:
     """The calls that the core makes of one plugin's object. Its methods are called as they are: nothing is
     put around the object. Safe from several threads."""
 
-    def __init__(self, plugin: str = "", *, clock: Callable[[], float] = time.monotonic) -> None:
-        """`plugin` as messages name it, such as ``'acme' (iris-acme 1.0)``; empty: of no plugin."""
-        self._plugin = plugin
+    def __init__(
+        self,
+        plugin: str = "",
+        *,
+        otherwise: str = "the plugin",
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`plugin` as messages name it, such as ``'acme' (iris-acme 1.0)``; empty: of no plugin, and
+        messages say `otherwise`."""
+        self._plugin, self._otherwise = plugin, otherwise
         self._clock = clock
         self._lock = threading.Lock()
         self._running: dict[object, _Call] = {}
@@ -53,6 +60,10 @@ class PluginCalls:
             with self._lock:
                 del self._running[key]
 
+    def note(self, error: Exception, call: str) -> None:
+        """Say in a note on `error` that the plugin raised it in `call`."""
+        _note(error, self._plugin, call)
+
     def blamed(self, call: str) -> AbstractContextManager[None]:
         """As `during`, of a call that may take as long as it likes, such as ``wait()``."""
         return blame(self._plugin, call)
@@ -63,17 +74,17 @@ class PluginCalls:
         allowed = patience() if seconds is None else seconds
         try:
             with self.during(call):
-                return within(allowed, function, f"{call} of {self._named()}")
+                return within(allowed, function, f"{call} of {self.named}")
         except Hangs as error:
             more = f"; {MORE}" if seconds is None else ""
-            raise PluginError(f"{self._named()} hangs in {call}: {error}{more}") from None
+            raise PluginError(f"{self.named} hangs in {call}: {error}{more}") from None
 
     def checked(self, value: object, contract: type[T], call: str) -> T:
         """`value`, which `call` has returned. Raises PluginError if it is something else."""
         if isinstance(value, contract):
             return value
         returned = type(value).__name__
-        raise PluginError(f"{self._named()}: {call} must return {_a(contract)}, and returned {returned}")
+        raise PluginError(f"{self.named}: {call} must return {_a(contract)}, and returned {returned}")
 
     def overdue(self, patience: float = PATIENCE) -> list[str]:
         """A sentence for each call that has not returned for longer than `patience` seconds."""
@@ -93,10 +104,12 @@ class PluginCalls:
 
     def _late(self, call: _Call) -> str:
         seconds = self._clock() - call.since
-        return f"{self._named()} has not returned from {call.name} for {seconds:.0f} s"
+        return f"{self.named} has not returned from {call.name} for {seconds:.0f} s"
 
-    def _named(self) -> str:
-        return f"plugin {self._plugin}" if self._plugin else "the plugin"
+    @property
+    def named(self) -> str:
+        """``plugin 'acme' (iris-acme 1.0)``."""
+        return f"plugin {self._plugin}" if self._plugin else self._otherwise
 
 
 def _a(contract: type) -> str:
@@ -111,10 +124,14 @@ def blame(plugin: str, call: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        note = f"{_NOTE}{plugin} in {call}"
-        if plugin and note not in getattr(error, "__notes__", ()):
-            error.add_note(note)
+        _note(error, plugin, call)
         raise
+
+
+def _note(error: Exception, plugin: str, call: str) -> None:
+    note = f"{_NOTE}{plugin} in {call}"
+    if plugin and note not in getattr(error, "__notes__", ()):
+        error.add_note(note)
 
 
 def blame_of(error: BaseException) -> str:

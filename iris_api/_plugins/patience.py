@@ -8,12 +8,12 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable
-from typing import Any, Final, TypeVar
+from typing import Final, Generic, TypeVar
 
 from iris_api._threads.container import ThreadContainer
 from iris_api.errors import ConfigError
 
-__all__ = ["MORE", "Hangs", "patience", "within"]
+__all__ = ["MORE", "Asked", "Hangs", "patience", "within"]
 
 T = TypeVar("T")
 _VARIABLE: Final = "IRIS_PLUGIN_TIMEOUT"
@@ -40,32 +40,41 @@ def patience() -> float:
     return seconds
 
 
-def within(seconds: float, function: Callable[[], T], what: str) -> T:
-    """What `function` returns or raises; Hangs after `seconds`. `what` names it in the log.
+class Asked(Generic[T]):
+    """A call that runs in a thread of its own with a copy of the context. A thread cannot be ended: one that
+    hangs is left behind, and does not hinder the end of the process."""
 
-    It runs in a thread of its own with a copy of the context. A thread cannot be ended: one that hangs is
-    left behind, and does not hinder the end of the process.
-    """
-    found: list[Any] = []
-    failed: list[BaseException] = []
-    threads = ThreadContainer(what)  # nobody's: whoever stops should not wait for it
+    def __init__(self, function: Callable[[], T], what: str) -> None:
+        """`what` names it in the log."""
+        self._function, self._what = function, what
+        self._found: list[T] = []
+        self._failed: list[BaseException] = []
+        self._waited = 0.0
+        container = ThreadContainer(what)  # nobody's: whoever stops should not wait for it
+        self._thread = container.spawn(self._run, name=what)
 
-    def run(_stop: threading.Event) -> None:
+    def answer(self, seconds: float) -> T:
+        """What the function returns or raises; Hangs after `seconds`, and may be asked for again."""
+        if not self._thread.join(min(seconds, _SOON)) and seconds > _SOON:
+            _log.warning("%s takes long; it has %g s in all", self._what, seconds)
+            self._thread.join(seconds - _SOON)
+        self._waited += seconds
+        if self._failed:
+            raise self._failed[0]
+        if not self._found:
+            raise Hangs(f"it has not returned within {self._waited:.4g} s{_where(self._what)}")
+        return self._found[0]
+
+    def _run(self, _stop: threading.Event) -> None:
         try:
-            found.append(function())
+            self._found.append(self._function())
         except BaseException as error:
-            failed.append(error)
+            self._failed.append(error)
 
-    thread = threads.spawn(run, name=what)
-    if not thread.join(min(seconds, _SOON)) and seconds > _SOON:
-        _log.warning("%s takes long; it has %g s in all", what, seconds)
-        thread.join(seconds - _SOON)
-    if failed:
-        raise failed[0]
-    if not found:
-        raise Hangs(f"it has not returned within {seconds:g} s{_where(what)}")
-    value: T = found[0]
-    return value
+
+def within(seconds: float, function: Callable[[], T], what: str) -> T:
+    """What `function` returns or raises, in a thread of its own; Hangs after `seconds`."""
+    return Asked(function, what).answer(seconds)
 
 
 def _where(name: str) -> str:
