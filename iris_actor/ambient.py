@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import logging
 import os
 import threading
 from collections import OrderedDict
@@ -11,16 +12,17 @@ from typing import Final
 from iris_api.credentials import Token, ambient_token, owner_token
 from iris_api.errors import InvalidSpec
 from iris_api.job_info import get_job_info
-from iris_api.plugins import PluginCalls
+from iris_api.plugins import blamed_text, calls_of, made_by, maker_of
 from iris_api.transport import Bind, Channel, Handler, Listener, Transport
 
 __all__ = ["connect", "listen", "shared_channel", "token_to_show", "transport"]
 
 _MAX_CHANNELS: Final = 256
+_CONNECT: Final = 10.0  # seconds for what connects only at the first call
+_log = logging.getLogger("iris.actor")
 
 _lock = threading.Lock()
 _transports: dict[str, Transport] = {}
-_calls: dict[int, PluginCalls] = {}  # of the transports that plugins have made, by their identity
 _channels: OrderedDict[tuple[int, str, Token | None], Channel] = OrderedDict()
 _inherited: list[object] = []  # of a parent process: its sockets are not ours to close
 
@@ -41,10 +43,15 @@ def transport() -> Transport:
 def listen(handler: Handler, bind: Bind, *, over: Transport | None = None) -> Listener:
     """A listener of this transport, by default the ambient one. What goes wrong names its plugin."""
     chosen = over or transport()
-    calls = _calls_of(chosen)
-    with calls.during("listen()"):
-        listener = chosen.listen(handler, bind)
-    return calls.checked(listener, Listener, "listen()")
+    calls = calls_of(chosen)
+    listener = calls.checked(
+        calls.bounded("listen()", lambda: chosen.listen(handler, bind)), Listener, "listen()"
+    )
+    with calls.blamed("listen()"):
+        calls.checked(listener.address, str, "its listener's address")
+        calls.checked(listener.port, int, "its listener's port")
+    made_by(maker_of(chosen), listener)
+    return listener
 
 
 def token_to_show() -> Token:
@@ -55,9 +62,11 @@ def token_to_show() -> Token:
     return ambient_token() or owner_token()
 
 
-def connect(address: str, token: Token | None = None, *, over: Transport | None = None) -> Channel:
+def connect(
+    address: str, token: Token | None = None, *, over: Transport | None = None, timeout: float = _CONNECT
+) -> Channel:
     """A new channel to `address`, for the caller to close. Raises InvalidSpec for a scheme that the
-    transport does not serve."""
+    transport does not serve, PluginError where it does not return within `timeout` seconds."""
     chosen = over or transport()
     scheme, separator, _ = address.partition("://")
     if not separator or scheme not in chosen.schemes:
@@ -66,21 +75,23 @@ def connect(address: str, token: Token | None = None, *, over: Transport | None 
             f"address {address!r}: the transport in use ({type(chosen).__name__}) serves {known}host:port;"
             " [transport] of iris.toml selects another one"
         )
-    calls = _calls_of(chosen)
-    with calls.during("connect()"):
-        channel = chosen.connect(address, token if token is not None else token_to_show())
-    return calls.checked(channel, Channel, "connect()")
+    calls = calls_of(chosen)
+    shown = token if token is not None else token_to_show()
+    made = calls.bounded("connect()", lambda: chosen.connect(address, shown), min(timeout, _CONNECT))
+    made_by(maker_of(chosen), calls.checked(made, Channel, "connect()"))
+    return made
 
 
-def shared_channel(address: str, token: Token | None, over: Transport) -> Channel:
-    """The channel of this process to `address`; of many, those used last stay open."""
+def shared_channel(address: str, token: Token | None, over: Transport, timeout: float = _CONNECT) -> Channel:
+    """The channel of this process to `address`; of many, those used last stay open. `timeout` as for
+    `connect`."""
     key = (id(over), address, token)
     with _lock:
         found = _channels.get(key)
         if found is not None:
             _channels.move_to_end(key)
             return found
-    made = connect(address, token, over=over)
+    made = connect(address, token, over=over, timeout=timeout)
     with _lock:
         found = _channels.setdefault(key, made)
         if len(_channels) > _MAX_CHANNELS:
@@ -106,12 +117,7 @@ def _create(kind: str) -> Transport:
     options = table.options if table.kind == kind else {}
     config = structure_table(plugin.provider("transport").config, options, "transport")
     made: Transport = Selected(plugin, "transport", config).create(Context())
-    _calls[id(made)] = PluginCalls(str(plugin.info))
     return made
-
-
-def _calls_of(chosen: Transport) -> PluginCalls:
-    return _calls.get(id(chosen)) or PluginCalls()
 
 
 def _close_all() -> None:
@@ -119,7 +125,11 @@ def _close_all() -> None:
         channels = list(_channels.values())
         _channels.clear()
     for channel in channels:
-        channel.close()
+        try:
+            with calls_of(channel).blamed("close()"):
+                channel.close()
+        except Exception as error:
+            _log.warning("a channel could not be closed: %s", blamed_text(error))
 
 
 def _forget_inherited() -> None:

@@ -92,10 +92,12 @@ class Attempt:
 
     def deliver(self, reply: Reply | None, error: BaseException | None) -> None:
         """What came of the last try: the end, or another one."""
-        if isinstance(error, TransportError):
+        if error is None and isinstance(reply, Reply):
+            self.set(reply)
+        elif isinstance(error, TransportError):
             self.caller.try_again(self, error)
         else:
-            self.set(reply, error)
+            self.caller.failed(self, reply, error)
 
     def set(self, reply: Reply | None, error: BaseException | None = None) -> None:
         """The end. A second one does not count."""

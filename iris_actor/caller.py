@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future
 from functools import partial
 from typing import Any, Final, Protocol, runtime_checkable
 
 from iris_actor import ambient
 from iris_actor.attempt import Attempt
+from iris_actor.channels import call_over, failure_of, mute, name_it, submit_to
 from iris_actor.decoding import decode
 from iris_actor.errors import ActorUnavailable
 from iris_actor.futures import ActorFuture, call_site
@@ -20,7 +20,7 @@ from iris_actor.waiting import Seen, endpoints_now, wait_for_endpoints
 from iris_api.errors import DeadlineExceeded, Lost, NotSent, Refused, TransportError
 from iris_api.resolver import Endpoint, Resolver
 from iris_api.threads import ThreadContainer
-from iris_api.transport import Channel, Deliver, Reply, Request, SupportsPost
+from iris_api.transport import Channel, Deliver, Request, SupportsPost
 
 __all__ = ["Caller", "Choose", "first"]
 
@@ -80,7 +80,8 @@ class Caller:
         while True:
             endpoint = self._find(attempt)
             try:
-                reply = self._channel(endpoint).call(self._request(attempt, endpoint))
+                channel = self._channel(endpoint, attempt.deadline)
+                reply = call_over(channel, self._request(attempt, endpoint))
             except TransportError as error:
                 time.sleep(self.next_pause(attempt, endpoint, error))
             else:
@@ -105,6 +106,7 @@ class Caller:
         """Post the call if somebody has the name, else leave it to the thread that waits for that. To find
         out who has it takes `patience` seconds at most."""
         until = min(attempt.deadline, time.monotonic() + patience)
+        post = None
         try:
             endpoints = attempt.candidates(endpoints_now(self.resolver, self.name, until))
             if not endpoints:
@@ -112,10 +114,23 @@ class Caller:
                 self._retries.add(attempt)
                 return
             endpoint = attempt.endpoint = self._choose(endpoints)
-            post = self._posts.get(endpoint.address) or self._post_to(endpoint)
+            post = self._posts.get(endpoint.address) or self._post_to(endpoint, attempt)
             post(self._request(attempt, endpoint), attempt.deliver)
         except Exception as error:  # of the resolver or the transport: the call's own
+            if post is not None:
+                name_it(self._channel_of(attempt), error, "post()")
             attempt.set(None, error)
+
+    def failed(self, attempt: Attempt, reply: Any, error: BaseException | None) -> None:
+        """A posted call ended with what is neither a reply nor an answer of the transport."""
+        attempt.set(None, failure_of(self._channel_of(attempt), reply, error))
+
+    def expire(self, attempt: Attempt) -> None:
+        """Nobody has told the end of a posted call: it ends now."""
+        attempt.set(None, mute(self._channel_of(attempt), attempt.what, attempt.deadline - attempt.began))
+
+    def _channel_of(self, attempt: Attempt) -> Channel | None:
+        return self._channels.get(attempt.endpoint.address) if attempt.endpoint is not None else None
 
     def try_again(self, attempt: Attempt, error: TransportError) -> None:
         """A posted call has failed: it ends so, or is left to the thread that launches it again."""
@@ -127,9 +142,9 @@ class Caller:
         else:
             self._retries.add(attempt)
 
-    def _post_to(self, endpoint: Endpoint) -> Callable[[Request, Deliver], None]:
-        channel = self._channel(endpoint)
-        post = channel.post if isinstance(channel, SupportsPost) else partial(_submit, channel)
+    def _post_to(self, endpoint: Endpoint, attempt: Attempt) -> Callable[[Request, Deliver], None]:
+        channel = self._channel(endpoint, attempt.deadline)
+        post = channel.post if isinstance(channel, SupportsPost) else partial(submit_to, channel)
         self._posts[endpoint.address] = post
         return post
 
@@ -194,19 +209,11 @@ class Caller:
             left = max(attempt.deadline - time.monotonic(), 0.001)
         return Request(self.name, attempt.method, head, buffers, endpoint.uid, left, self.idempotent)
 
-    def _channel(self, endpoint: Endpoint) -> Channel:
+    def _channel(self, endpoint: Endpoint, deadline: float) -> Channel:
         channel = self._channels.get(endpoint.address)
         if channel is None:
             token = self.resolver.token or ambient.token_to_show()
-            channel = ambient.shared_channel(endpoint.address, token, ambient.transport())
+            left = max(deadline - time.monotonic(), 0.05)
+            channel = ambient.shared_channel(endpoint.address, token, ambient.transport(), left)
             self._channels[endpoint.address] = channel
         return channel
-
-
-def _submit(channel: Channel, request: Request, deliver: Deliver) -> None:
-    channel.submit(request).add_done_callback(lambda done: _hand_over(done, deliver))
-
-
-def _hand_over(done: Future[Reply], deliver: Deliver) -> None:
-    error = done.exception()
-    deliver(None if error is not None else done.result(), error)

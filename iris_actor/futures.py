@@ -17,7 +17,6 @@ from typing import Any, Final
 from iris_actor.attempt import Attempt
 from iris_actor.decoding import decode
 from iris_actor.errors import UnreadResult
-from iris_api.errors import DeadlineExceeded
 
 __all__ = ["ActorFuture", "call_site"]
 
@@ -98,7 +97,11 @@ class ActorFuture:
 
         self._read = True
         self._attempt.when_set(tell)
-        yield from waiter
+        at_the_latest = loop.call_later(self._longest(), self._attempt.caller.expire, self._attempt)
+        try:
+            yield from waiter
+        finally:
+            at_the_latest.cancel()
         return self.result()
 
     def __repr__(self) -> str:
@@ -123,13 +126,16 @@ class ActorFuture:
             value = self._value = self._decode()
         return value
 
+    def _longest(self) -> float:
+        return max(self._attempt.deadline + _SLACK - time.monotonic(), 0)
+
     def _wait(self, timeout: float | None) -> None:
-        longest = max(self._attempt.deadline + _SLACK - time.monotonic(), 0)
+        longest = self._longest()
         if self._attempt.wait(longest if timeout is None else min(timeout, longest)):
             return
         if timeout is not None and timeout < longest:
             raise TimeoutError(f"{self._attempt.what}: no result within {timeout:g} s; the call goes on")
-        self._attempt.set(None, DeadlineExceeded(f"{self._attempt.what}: no reply by its deadline"))
+        self._attempt.caller.expire(self._attempt)
 
     def _decode(self) -> tuple[Any, BaseException | None]:
         attempt = self._attempt

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
+import logging
 import threading
 import time
 from typing import Any, Final, Self
@@ -18,11 +19,14 @@ from iris_api.credentials import Token
 from iris_api.errors import InvalidSpec
 from iris_api.ids import namespace_of, new_uid, qualify
 from iris_api.job_info import JobInfo, get_job_info, stop_event
+from iris_api.plugins import blamed_text, calls_of
 from iris_api.threads import ThreadContainer, get_thread_registry
 from iris_api.transport import Bind, Listener, Transport
 
 __all__ = ["ActorServer"]
 
+_log = logging.getLogger("iris.actor")
+_LATE: Final = 2.0  # seconds that the close of a listener may be late
 _PORT_NAME: Final = "actor"  # of the port that a job may have allocated for its server
 _LOOK: Final = 0.5  # seconds between two looks of `serve`, in which an exception can reach its thread
 
@@ -214,6 +218,15 @@ class ActorServer:
             up, self._up = self._up, None
         if up is None:
             return
-        up.listener.close(max(deadline - time.monotonic(), 0.1))
+        _end(up.listener, max(deadline - time.monotonic(), 0.1))
         up.loop.close(max(deadline - time.monotonic(), 0.1))
         up.threads.stop(max(deadline - time.monotonic(), 0.1))
+
+
+def _end(listener: Listener, timeout: float) -> None:
+    """Close it. One that fails or does not keep the time is named and left behind."""
+    calls = calls_of(listener)
+    try:
+        calls.bounded("close()", lambda: listener.close(timeout), timeout + _LATE)
+    except Exception as error:
+        _log.warning("a listener is left behind: %s", blamed_text(error), exc_info=error)

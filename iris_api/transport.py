@@ -110,12 +110,14 @@ class Channel(ABC):
     def call(self, request: Request) -> Reply:
         """Send and wait, within the request's timeout, in the caller's own thread where the transport
         can. Raises as the future of `submit` does."""
-        future = self.submit(request)
+        from iris_api.plugins import calls_of
+
+        future: Future[Reply] = calls_of(self).checked(self.submit(request), Future, "submit()")
         wait([future], request.timeout + _LATE)
         if not future.done():
-            kind = f"{type(self).__module__}.{type(self).__name__}"
             raise DeadlineExceeded(
-                f"{request.actor}.{request.method}: {kind} has not kept the deadline of {request.timeout:g} s"
+                f"{request.actor}.{request.method}: {calls_of(self).named} has not kept the deadline of"
+                f" {request.timeout:g} s"
             )
         return future.result()
 

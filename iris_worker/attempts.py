@@ -80,7 +80,7 @@ class Attempts:
             for one in calls.checked(found, Sequence, "adopt()")
         ]
         with calls.blamed("adopt()"):
-            return {calls.checked(one.uid, str, "the uid of a sandbox"): one for one in sandboxes}
+            return {calls.checked(one.uid, str, "a sandbox's uid"): one for one in sandboxes}
 
     def act(self, desire: pb.ReconcileReply) -> None:
         """Start what is new in it and stop what is not in it any more."""

@@ -56,12 +56,14 @@ class Dispatcher:
         self,
         connect: Callable[[Endpoint], Channel],
         decode: Callable[[Reply], Any],
+        submit: Callable[[Channel, Request], Future[Reply]],
         *,
         method: str,
         max_retries: int,
         task_timeout: float,
     ) -> None:
-        self._connect, self._decode = connect, decode
+        """`submit` does not raise; what goes wrong is the future's."""
+        self._connect, self._decode, self._submit = connect, decode, submit
         self._method, self._max_retries, self._task_timeout = method, max_retries, task_timeout
         self._lock = threading.RLock()
         self._idle = threading.Condition(self._lock)
@@ -137,8 +139,8 @@ class Dispatcher:
         with self._lock:
             workers = list(self._workers.values())
         calls = [
-            worker.channel.submit(
-                Request(worker.endpoint.name, method, *payload, worker.endpoint.uid, timeout)
+            self._submit(
+                worker.channel, Request(worker.endpoint.name, method, *payload, worker.endpoint.uid, timeout)
             )
             for worker in workers
         ]
@@ -154,7 +156,7 @@ class Dispatcher:
             request = Request(
                 worker.endpoint.name, self._method, head, buffers, worker.endpoint.uid, self._task_timeout
             )
-            future = worker.channel.submit(request)
+            future = self._submit(worker.channel, request)
             future.add_done_callback(lambda done, worker=worker, work=work: self._ended(worker, work, done))  # type: ignore[misc]
 
     def _assign(self) -> list[tuple[_Worker, Work]]:

@@ -221,11 +221,13 @@ def _serve(name: str) -> None:
 
 def _dispatcher(token: Any, config: WorkerPoolConfig) -> Dispatcher:
     from iris_actor.ambient import connect
+    from iris_actor.channels import submit_over
     from iris_actor.client import decode
 
     return Dispatcher(
         lambda endpoint: connect(endpoint.address, token),
         decode,
+        submit_over,
         method="run",
         max_retries=config.max_retries,
         task_timeout=float(config.task_timeout),

@@ -80,11 +80,13 @@ class PluginCalls:
             raise PluginError(f"{self.named} hangs in {call}: {error}{more}") from None
 
     def checked(self, value: object, contract: type[T], call: str) -> T:
-        """`value`, which `call` has returned. Raises PluginError if it is something else."""
+        """`value`, which `call` has returned, or which is `call`, such as ``its listener's address``. Raises
+        PluginError if it is something else."""
         if isinstance(value, contract):
             return value
-        returned = type(value).__name__
-        raise PluginError(f"{self.named}: {call} must return {_a(contract)}, and returned {returned}")
+        must, did = ("return", "returned") if "(" in call else ("be", "is")
+        said = f"{call} must {must} {_a(contract)}, and {did} {type(value).__name__}"
+        raise PluginError(f"{self.named}: {said}")
 
     def overdue(self, patience: float = PATIENCE) -> list[str]:
         """A sentence for each call that has not returned for longer than `patience` seconds."""

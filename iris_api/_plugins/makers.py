@@ -14,6 +14,8 @@ _makers: dict[int, tuple[weakref.ref[object], str]] = {}  # by the identity of w
 
 def made_by(plugin: str, made: object) -> None:
     """Remember that `plugin`, as messages name it, made this. What takes no weak reference is forgotten."""
+    if not plugin:
+        return
     key = id(made)
     with contextlib.suppress(TypeError):
         _makers[key] = weakref.ref(made, lambda _: _makers.pop(key, None)), plugin
