@@ -29,7 +29,8 @@ class WorkerSpec:
 class RunningWorker(Protocol):
     """A worker that runs in this process."""
 
-    def is_alive(self) -> bool: ...
+    def is_alive(self) -> bool:
+        """Whether it has not ended, by itself or stopped."""
 
     def stop(self) -> None:
         """Have it end, with all that it runs; returns at once."""

@@ -37,6 +37,7 @@ class Token:
             raise InvalidSpec("a token must be printable text on one line, and must not be empty")
 
     def reveal(self) -> str:
+        """Its text, for whoever is to be shown it; never for a log."""
         return self._text
 
     def matches(self, offered: bytes) -> bool:

@@ -100,7 +100,7 @@ class ExitKind(enum.StrEnum):
     EXITED = "exited"  # with `code`
     SIGNALED = "signaled"  # by `signal`
     RAISED = "raised"  # the callable raised; `message` is its last line
-    OUT_OF_MEMORY = "out_of_memory"
+    OUT_OF_MEMORY = "out_of_memory"  # of its own limit, with `memory_peak`
     ENVIRONMENT = "environment"  # nothing of the user's ran: interpreter, workspace or pickle
     ABANDONED = "abandoned"  # a thread that did not stop; it may still run
     UNKNOWN = "unknown"  # it is gone, and nobody saw how
@@ -135,7 +135,7 @@ class Stats:
 class Sandbox(ABC):
     """A running attempt. Methods may be called from several threads."""
 
-    uid: str
+    uid: str  # of its attempt, as in the launch
 
     @abstractmethod
     def wait(self, timeout: float | None = None) -> Exit | None:
@@ -188,10 +188,10 @@ class Runtime(ABC):
 
 
 class SliceState(enum.StrEnum):
-    CREATING = "creating"
-    READY = "ready"
-    DELETING = "deleting"
-    FAILED = "failed"
+    CREATING = "creating"  # accepted, and not all of its machines are up
+    READY = "ready"  # its machines are up; whether their workers are is seen by their calls
+    DELETING = "deleting"  # it is going, and takes no work
+    FAILED = "failed"  # it will not come up, or has come down; the core deletes it
 
 
 @frozen(kw_only=True)
@@ -239,8 +239,8 @@ class Machines(ABC):
 class Platform(ABC):
     """Somewhere work can be put."""
 
-    machines: Machines | None = None
-    runtime: Runtime | None = None
+    machines: Machines | None = None  # who makes the workers' machines, if it offers that
+    runtime: Runtime | None = None  # how a worker sandboxes an attempt, if it offers that
 
     @abstractmethod
     def close(self) -> None:

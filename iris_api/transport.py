@@ -90,7 +90,7 @@ class Listener(ABC):
     """A server that is up."""
 
     address: str  # scheme://host:port, as others are told it
-    port: int
+    port: int  # where it listens on this machine
 
     @abstractmethod
     def close(self, timeout: float = 5.0) -> None:

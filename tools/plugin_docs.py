@@ -7,55 +7,75 @@ A generated part stands between ``<!-- generated: NAME -->`` and ``<!-- end -->`
 from __future__ import annotations
 
 import argparse
-import inspect
+import enum
 import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-import attrs
-
-from iris_api import hookspecs
-from iris_api.context import Context
+from iris_api import hookspecs, transport
+from iris_api.context import Context, RunningWorker, WorkerSpec
+from iris_api.credentials import Token
+from iris_api.job_info import JobInfo
+from iris_api.jobs import Entry
 from iris_api.platform import (
     Exit,
+    ExitKind,
     Interpreter,
     Launch,
     Lease,
+    LogSink,
     Machines,
+    Mount,
     Platform,
     Runtime,
     Sandbox,
     Slice,
     SliceRequest,
+    SliceState,
     Stats,
 )
+from iris_api.plugins import Plugins
 from iris_api.provider import Provider
 from iris_api.resolver import Endpoint, Resolver, SupportsWatch
+from iris_api.resources import ResourceSpec
 from iris_api.testing import (
     Conformance,
     MachinesConformance,
+    Registry,
     ResolverConformance,
     RuntimeConformance,
     TransportConformance,
 )
-from iris_api.testing.conformance import rules_of
-from iris_api.transport import Bind, Channel, Listener, Reply, Request, SupportsPost, Transport
+from iris_api.testing.conformance.resolver import SupportsOutage
+from iris_api.transport import Bind, Channel, Listener, RemoteFailure, Reply, Request, SupportsPost, Transport
+from tools.plugin_parts import (
+    alias_of,
+    fields_of,
+    fixtures_of,
+    members_of,
+    methods_of,
+    prose,
+    rules_table,
+    signature,
+)
 
 PAGES = Path(__file__).resolve().parent.parent / "docs" / "plugins"
-PLUGINS = ("local", "process", "http", "fixed", "cluster")
 CONTRACTS = (
-    *(Platform, Machines, Runtime, Sandbox),
+    *(Platform, Machines, Runtime, Sandbox, LogSink, RunningWorker, Token),
     *(Transport, Listener, Channel, SupportsPost),
-    *(Resolver, SupportsWatch),
+    *(Resolver, SupportsWatch, Registry, SupportsOutage),
 )
 VALUES = (
-    *(Provider, Context, SliceRequest, Slice, Launch, Interpreter, Lease, Exit, Stats),
-    *(Bind, Request, Reply, Endpoint),
+    *(Provider, Context, WorkerSpec, SliceRequest, Slice, Launch, Interpreter, Lease, Exit, Stats),
+    *(Mount, Entry, JobInfo, ResourceSpec),
+    *(Bind, Request, Reply, RemoteFailure, Endpoint),
 )
+ENUMS: tuple[type[enum.Enum], ...] = (SliceState, ExitKind)
+ALIASES = ((transport, "Handler"), (transport, "Deliver"))
 KITS: tuple[type[Conformance], ...] = (
     *(MachinesConformance, RuntimeConformance, TransportConformance, ResolverConformance),
 )
@@ -76,7 +96,7 @@ def main() -> int:
         page.write_text(fresh[page])
         print(f"wrote {page.name}")
     if arguments.transcripts:
-        for name in PLUGINS:
+        for name in first_party():
             write_transcript(name)
     print(f"{len(fresh)} pages, {len(stale)} changed")
     return 0
@@ -91,50 +111,11 @@ def parts() -> dict[str, Callable[[], str]]:
     """What is generated, by name."""
     methods = {one.__name__: partial(methods_of, one) for one in CONTRACTS}
     fields = {one.__name__: partial(fields_of, one) for one in VALUES}
-    rules = {f"{kit.kind}-rules": partial(table_of, kit) for kit in KITS}
-    return {**methods, **fields, **rules, "hooks": hooks}
-
-
-def methods_of(contract: type) -> str:
-    """What holds of all of it; each public method with its exact arguments and what must hold of that."""
-    shown = [f"#### `{signature(one)}`\n\n{duty(one)}{prose(one)}\n" for one in public(contract)]
-    return "\n".join(["", f"{prose(contract)}\n", *shown, ""])
-
-
-def duty(method: Callable[..., object]) -> str:
-    return "*To be written.* " if getattr(method, "__isabstractmethod__", False) else ""
-
-
-def public(contract: type) -> Iterable[Callable[..., object]]:
-    return [
-        method
-        for name, method in vars(contract).items()
-        if inspect.isfunction(method) and not name.startswith("_")
-    ]
-
-
-def signature(function: Callable[..., object]) -> str:
-    """As it is written: ``create(self, request: SliceRequest) -> Slice``."""
-    text = str(inspect.signature(function)).replace("'", "")
-    return f"{function.__name__}{text}"
-
-
-def prose(thing: object) -> str:
-    return re.sub(r"``(.+?)``", r"`\1`", inspect.getdoc(thing) or "")
-
-
-def table_of(kit: type[Conformance]) -> str:
-    """The rules of a class of the kit, and what a plugin may leave out."""
-    rows = [f"| `{rule.name}` | {cell(rule.sentence)} | {rule.ability} |" for rule in rules_of(kit)]
-    lines = ["| rule | what it says | only with |", "|---|---|---|", *rows]
-    if kit.abilities:
-        lines += ["", "| ability | means |", "|---|---|"]
-        lines += [f"| `{ability}` | {cell(meaning)} |" for ability, meaning in kit.abilities.items()]
-    return "\n".join(lines) + "\n"
-
-
-def cell(text: str) -> str:
-    return text.replace("|", "\\|")
+    members = {one.__name__: partial(members_of, one) for one in ENUMS}
+    aliases = {name: partial(alias_of, module, name) for module, name in ALIASES}
+    rules = {f"{kit.kind}-rules": partial(rules_table, kit) for kit in KITS}
+    fixtures = {f"{kit.kind}-fixtures": partial(fixtures_of, kit) for kit in KITS}
+    return {**methods, **fields, **members, **aliases, **rules, **fixtures, "hooks": hooks}
 
 
 def hooks() -> str:
@@ -142,25 +123,16 @@ def hooks() -> str:
     return "\n" + "\n".join(f"#### `{signature(spec)}`\n\n{prose(spec)}\n" for spec in specs) + "\n"
 
 
-def fields_of(value: type) -> str:
-    """A value's fields, with their types and defaults."""
-    rows = [
-        f"| `{one.name}` | `{cell(annotation(value, one.name))}` | {default_of(one)} |"
-        for one in attrs.fields(value)
-    ]
-    return "\n".join(["", prose(value), "", "| field | type | default |", "|---|---|---|", *rows, "", ""])
+def first_party() -> tuple[str, ...]:
+    """The plugins that come along, but for those that say themselves that they are not built."""
+    plugins = Plugins()
+    names = sorted(info.name for info in plugins.installed() if info.package == "iris-cluster")
+    return tuple(name for name in names if not _is_missing(plugins, name))
 
 
-def annotation(value: type, field: str) -> str:
-    """As it is written; that of the attrs field may have been resolved meanwhile."""
-    found = next(one.__annotations__[field] for one in value.__mro__ if field in inspect.get_annotations(one))
-    return found if isinstance(found, str) else inspect.formatannotation(found)
-
-
-def default_of(one: attrs.Attribute[object]) -> str:
-    if one.default is attrs.NOTHING:
-        return ""
-    return "made anew" if hasattr(one.default, "factory") else f"`{cell(repr(one.default))}`"
+def _is_missing(plugins: Plugins, name: str) -> bool:
+    plugin = plugins.load(name)
+    return any("not built in this version" in plugin.provider(kind).summary for kind in plugin.offers)
 
 
 def write_transcript(name: str) -> None:

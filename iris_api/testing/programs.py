@@ -25,8 +25,8 @@ _PAUSE = 0.02  # seconds between two looks
 @frozen(kw_only=True)
 class Program:
     """It does these in order: takes `memory` bytes, prints `lines`, each a source and a text, prints `bulk`
-    numbered lines, waits until there is a file `until` in its workdir, prints `after`, and ends with `code`
-    or by `signal`; or it `stays` until it is stopped.
+    numbered lines, makes a file `touches` in its workdir, waits until there is a file `until` in it, prints
+    `after`, and ends with `code` or by `signal`; or it `stays` until it is stopped.
 
     `open_end`: the last of `lines` has no newline. `on_stop`: it does at a stop what a program does by
     itself, "die"; or it prints "bye" and exits with 5, "obey"; or nothing, "ignore".
@@ -36,6 +36,7 @@ class Program:
     open_end: bool = False
     bulk: int = 0
     memory: int = 0
+    touches: str = ""
     until: str = ""
     after: tuple[str, ...] = ()
     code: int = 0
@@ -58,6 +59,8 @@ class Program:
             print(text, end=end, file=sys.stderr if source == "stderr" else sys.stdout, flush=True)
         for index in range(self.bulk):
             print(f"{index:0{BULK_LINE}d}")
+        if self.touches:
+            Path(self.touches).touch()
         while self.until and not Path(self.until).exists():
             self._pause(stop)
         for text in self.after:
@@ -93,6 +96,8 @@ class Program:
             yield f"printf '{form}' {shlex.quote(text)}" + (" >&2" if source == "stderr" else "")
         if self.bulk:
             yield f"awk 'BEGIN {{ for (i = 0; i < {self.bulk}; i++) printf \"%0{BULK_LINE}d\\n\", i }}'"
+        if self.touches:
+            yield f": > {shlex.quote(self.touches)}"
         if self.until:
             yield f"while [ ! -e {shlex.quote(self.until)} ]; do sleep {_PAUSE}; done"
         for text in self.after:

@@ -14,7 +14,9 @@ from types import ModuleType
 import attrs
 
 import iris_api
-from tools.plugin_docs import annotation
+from iris_api.testing import Conformance
+from iris_api.testing.conformance import given_by
+from tools.plugin_parts import annotation
 
 FILE = Path(__file__).parent / "api.txt"
 NOT_PUBLIC = re.compile(
@@ -54,15 +56,49 @@ def of_class(thing: type) -> Iterator[str]:
     if issubclass(thing, enum.Enum):
         yield from (f"{member.name} = {member.value!r}" for member in thing)
         return
+    if issubclass(thing, Conformance):
+        yield from of_kit(thing)
     if attrs.has(thing):
-        for field in attrs.fields(thing):
-            if field.init:
-                optional = "" if field.default is attrs.NOTHING else " = ..."
-                keyword = " (keyword)" if field.kw_only else ""
-                yield f"{field.alias}: {annotation(thing, field.name)}{optional}{keyword}"
+        yield from of_fields(thing)
+    for base in [thing, *filter(is_private, thing.__mro__[1:])]:
+        if not attrs.has(base):
+            yield from of_attributes(base)
+        yield from of_members(base)
+
+
+def of_kit(kit: type[Conformance]) -> Iterator[str]:
+    """What an author may leave out, and has to give or may."""
+    yield from (f"ability {ability}" for ability in kit.abilities)
+    for one in given_by(kit):
+        fixture = inspect.unwrap(getattr(kit, one.name))
+        returns = inspect.signature(fixture).return_annotation
+        yield f"fixture {one.name}: {returns}{' (required)' if one.required else ''}"
+
+
+def of_fields(thing: type) -> Iterator[str]:
+    for field in attrs.fields(thing):
+        if field.init:
+            optional = "" if field.default is attrs.NOTHING else " = ..."
+            keyword = " (keyword)" if field.kw_only else ""
+            yield f"{field.alias}: {annotation(thing, field.name)}{optional}{keyword}"
+
+
+def of_attributes(thing: type) -> Iterator[str]:
+    for name, written in inspect.get_annotations(thing).items():
+        if not name.startswith("_"):
+            told = written if isinstance(written, str) else inspect.formatannotation(written)
+            yield f"{name}: {told}{' = ...' if name in vars(thing) else ''}"
+
+
+def is_private(base: type) -> bool:
+    """Whether it is ours and nobody can name it: what it has belongs to who inherits it."""
+    return base.__module__.startswith("iris_api.") and "._" in base.__module__
+
+
+def of_members(thing: type) -> Iterator[str]:
     for name, member in vars(thing).items():
         own = name in OWN and not attrs.has(thing)
-        if name.startswith("_") and not own:
+        if (name.startswith("_") and not own) or name.startswith("test_"):  # rules have a page of their own
             continue
         plain = member.__func__ if isinstance(member, staticmethod | classmethod) else member
         if inspect.isfunction(plain):

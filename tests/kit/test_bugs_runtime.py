@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import ClassVar
 
 import pytest
 
-from iris_api.testing import FakeRuntime, RuntimeConformance
+from iris_api.platform import Runtime
+from iris_api.testing import FakeRuntime, Installed, RuntimeConformance
 from iris_api.testing.conformance import rules_of
 from tests.kit import bugs_processes, bugs_runtime
 from tests.kit.able import AbleKit
@@ -26,6 +28,22 @@ class TestRuntimeOfCalls(AbleKit):
     """As for a runtime that cannot run commands: what the rules want done is done by calls."""
 
     not_promised: ClassVar = dict.fromkeys(("commands", "exec", "interpreter"), "it runs calls only")
+
+
+class TestThreadsOnly(RuntimeConformance):
+    """As for a runtime that has nothing but threads: what it cannot do it leaves out, and keeps the rest."""
+
+    not_promised: ClassVar = dict.fromkeys(
+        [
+            *("commands", "output", "prints", "streams", "signals", "workdir", "mounts", "memory_peak"),
+            *("memory_limit", "kill", "kill_calls", "sessions", "adopt", "stats", "exec", "interpreter"),
+        ],
+        "it has threads",
+    )
+
+    @pytest.fixture
+    def make_runtime(self, installed: Callable[..., Installed]) -> Callable[[], Runtime]:
+        return installed("local").runtime
 
 
 @pytest.mark.parametrize("bug", bugs_runtime.BUGS, ids=lambda bug: bug.__name__)

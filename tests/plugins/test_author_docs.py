@@ -9,17 +9,20 @@ import signal
 import socket
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 from iris.cli._plugin_new import Package
-from iris_api import hookspecs
-from iris_api.testing import wait_for_condition
-from iris_api.testing.conformance import rules_of
+from iris_api import context, hookspecs, platform, resolver, transport
+from iris_api.testing import Conformance, wait_for_condition
+from iris_api.testing.conformance import given_by, rules_of
 from tests.plugins.test_new import installed, python
-from tools.plugin_docs import CONTRACTS, KITS, PAGES, filled
+from tools.plugin_docs import CONTRACTS, KITS, PAGES, VALUES, filled, first_party, parts
+from tools.plugin_parts import attributes, public
 
 TUTORIAL = (PAGES / "write-a-platform.md").read_text()
 EVERYTHING = "\n".join(page.read_text() for page in sorted(PAGES.glob("*.md")))
@@ -50,10 +53,32 @@ def written(function: Callable[..., object]) -> str:
     return f"{function.__name__}{inspect.signature(function)}".replace("'", "")
 
 
-@pytest.mark.parametrize("contract", CONTRACTS, ids=lambda contract: contract.__name__)
+@pytest.mark.parametrize("contract", [*CONTRACTS, *VALUES], ids=lambda contract: contract.__name__)
 def test_every_method_is_documented_with_its_arguments(contract: type) -> None:
-    methods = [one for name, one in vars(contract).items() if inspect.isfunction(one) and name[0] != "_"]
-    assert documented(contract.__name__) == [written(method) for method in methods]
+    assert documented(contract.__name__) == [written(method) for method in public(contract)]
+
+
+@pytest.mark.parametrize("contract", CONTRACTS, ids=lambda contract: contract.__name__)
+def test_every_attribute_is_documented_with_its_type(contract: type) -> None:
+    own = [name for name in inspect.get_annotations(contract) if not name.startswith("_")]
+    told = [text for text, _ in attributes(contract)]
+    assert [text.partition(":")[0] for text in told] == own
+    for text in told:
+        assert f"#### `{text}`" in EVERYTHING
+
+
+@pytest.mark.parametrize("module", [platform, transport, resolver, context], ids=lambda one: one.__name__)
+def test_every_name_of_a_contract_is_documented(module: ModuleType) -> None:
+    """Classes and types; numbers and functions need no page."""
+    types = {name for name in module.__all__ if not isinstance(vars(module)[name], int | float)}
+    assert types <= set(parts())
+    assert all(f"<!-- generated: {name} -->" in EVERYTHING for name in types)
+
+
+def test_every_part_is_on_a_page_once() -> None:
+    assert {name: EVERYTHING.count(f"<!-- generated: {name} -->") for name in parts()} == dict.fromkeys(
+        parts(), 1
+    )
 
 
 def test_every_hook_is_documented_with_its_arguments() -> None:
@@ -68,6 +93,27 @@ def test_every_rule_is_documented_with_its_sentence(kit: type) -> None:
         assert f"| `{rule.name}` | {rule.sentence} |" in EVERYTHING.replace("\\|", "|")
 
 
+@pytest.mark.parametrize("kit", KITS, ids=lambda kit: kit.kind)
+def test_every_fixture_that_must_be_overridden_says_so(kit: type[Conformance]) -> None:
+    """The others do something by themselves; which are which is on the page."""
+    for one in given_by(kit):
+        body = inspect.getsource(inspect.unwrap(getattr(kit, one.name)))
+        assert one.sentence
+        assert (f'override("{one.name}")' in body) is one.required
+        assert f"| `{one.name}` |" in EVERYTHING
+        assert not one.ability or one.ability in kit.abilities
+
+
+@pytest.mark.parametrize("kit", KITS, ids=lambda kit: kit.kind)
+def test_fixtures_to_be_overridden_stand_apart_from_the_others(kit: type[Conformance]) -> None:
+    """In each class those that must be come first, then those that may be, then the kit's own."""
+    ranks = {one.name: 0 if one.required else 1 for one in given_by(kit)}
+    fixture = type(Conformance.promised)
+    for base in kit.__mro__:
+        found = [ranks.get(name, 2) for name, one in vars(base).items() if type(one) is fixture]
+        assert found == sorted(found), base.__name__
+
+
 def test_every_link_leads_somewhere() -> None:
     overview = PAGES.parent / "plugins.md"
     for page in [overview, *PAGES.glob("*.md")]:
@@ -75,7 +121,7 @@ def test_every_link_leads_somewhere() -> None:
             assert (page.parent / target).exists(), f"{page.name}: {target}"
 
 
-@pytest.mark.parametrize("name", ["local", "process", "http", "fixed", "cluster"])
+@pytest.mark.parametrize("name", first_party())
 def test_the_transcript_of_a_check_has_every_rule_and_none_broken(name: str) -> None:
     """Made by `make docs ARGS=--transcripts`."""
     command, _, *rows, _ = (PAGES / "checks" / f"{name}.txt").read_text().splitlines()
@@ -84,6 +130,18 @@ def test_the_transcript_of_a_check_has_every_rule_and_none_broken(name: str) -> 
     wanted = {rule.name for kit in KITS if kit.kind in kinds for rule in rules_of(kit)}
     assert {row.split()[0] for row in rows} == wanted
     assert not [row for row in rows if row.split()[1] == "failed"]
+
+
+def test_the_page_on_shipping_shows_the_metadata_that_new_writes() -> None:
+    """But for what is each author's own."""
+    page = (PAGES / "ship-a-plugin.md").read_text()
+    shown = tomllib.loads(re.findall(r"```toml\n(.*?)```", page, re.DOTALL)[0])["project"]
+    text = Package("acme", "platform").texts()["pyproject.toml"]
+    written = tomllib.loads(text)["project"]
+    assert {key: written[key] for key in shown} | {"version": shown["version"]} == shown
+    (needs,) = (one for one in shown["dependencies"] if one.startswith("iris-cluster"))
+    assert page.count(needs.removeprefix("iris-cluster")) == 2, "the text says what the sample says"
+    assert f'"{needs}"' in (PAGES.parent / "plugins.md").read_text()
 
 
 def test_the_tutorial_shows_what_new_writes() -> None:

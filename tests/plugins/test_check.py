@@ -12,6 +12,7 @@ import pytest
 from iris_api.testing import leaked_processes, process_snapshot, wait_for_condition
 from tests.plugins.checks import HANGS, add_resolver, check, outcomes
 from tests.plugins.site import PLATFORM, Site
+from tools.plugin_docs import first_party
 
 OPTIONS = """
     def test_options(self, registry):
@@ -29,6 +30,9 @@ class Broken(Machines):
     def delete(self, slice_id):
         pass
 """ + PLATFORM.replace("self.options = options", "self.machines = Broken()")
+PICKY = BROKEN.replace("pass", "assert self.size == 5", 1).replace(
+    "self.machines = Broken()", "self.machines = Broken(); self.machines.size = options.size"
+)
 OWN = """
     def test_options(self, installed):
         'The test gives another address than the table.'
@@ -71,6 +75,16 @@ def test_the_plugin_has_the_options_of_the_table(site: Site) -> None:
     with_table = check(site, "acme", "--config", str(config), "--table", "resolver", "--json")
     assert outcomes(with_table)["resolver.options"] == "passed"
     assert outcomes(check(site, "acme", "--json"))["resolver.options"] == "failed"
+
+
+def test_a_platform_has_the_options_of_its_table(site: Site) -> None:
+    """Also one without tests of its own."""
+    site.add("iris-acme", "1.0", {"acme": PICKY})
+    config = site.root / "mine.toml"
+    config.write_text('[platforms.mine]\nkind = "acme"\nsize = 5\n')
+    with_table = check(site, "acme", "--config", str(config), "--table", "platforms.mine", "--json")
+    assert outcomes(with_table)["machines.delete_unknown"] == "passed"
+    assert outcomes(check(site, "acme", "--json"))["machines.delete_unknown"] == "failed"
 
 
 def test_what_the_tests_give_goes_before_the_table(site: Site) -> None:
@@ -127,7 +141,7 @@ def test_without_pytest_it_says_what_to_install(site: Site) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(130)
-@pytest.mark.parametrize("name", ["local", "process", "http", "fixed", "cluster"])
+@pytest.mark.parametrize("name", first_party())
 def test_every_first_party_plugin_keeps_its_rules(site: Site, name: str) -> None:
     ran = check(site, name, "--json")
     assert ran.returncode == 0, ran.stdout + ran.stderr

@@ -9,7 +9,7 @@ import pytest
 from iris_api.errors import Denied, NoCapacity, PlatformError
 from iris_api.platform import Machines, SliceState
 from iris_api.testing.conformance._machines_rules import ALIVE, Exists, MachinesBase, request_of, seen
-from iris_api.testing.conformance.base import needs, override
+from iris_api.testing.conformance.base import given, needs, override
 from iris_api.testing.waiting import wait_for_condition
 
 __all__ = ["MachinesFailures"]
@@ -18,29 +18,29 @@ __all__ = ["MachinesFailures"]
 class MachinesFailures(MachinesBase):
     """The core backs off on NoCapacity, stops and tells on Denied, and tries again later on the rest."""
 
-    # To be overridden, or the ability is not promised.
-
     @pytest.fixture
+    @given(required=True, ability="no_capacity")
     def machines_without_room(self) -> Machines:
         """A Machines whose backend has no room for a single machine."""
         return override("machines_without_room")  # type: ignore[no-any-return]
 
     @pytest.fixture
+    @given(required=True, ability="denied")
     def machines_denied(self) -> Machines:
         """A Machines that lacks the right to make a machine."""
         return override("machines_denied")  # type: ignore[no-any-return]
 
     @pytest.fixture
+    @given(required=True, ability="failure")
     def machines_failing(self) -> Machines:
         """A Machines whose backend fails for another reason."""
         return override("machines_failing")  # type: ignore[no-any-return]
 
     @pytest.fixture
+    @given(required=True, ability="little_room")
     def machines_with_room_for_one(self) -> Machines:
         """A Machines whose backend has room for exactly one machine."""
         return override("machines_with_room_for_one")  # type: ignore[no-any-return]
-
-    # Not to be overridden.
 
     @needs("no_capacity")
     def test_no_capacity(self, machines_without_room: Machines, template: Any) -> None:

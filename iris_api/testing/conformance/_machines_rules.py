@@ -11,7 +11,7 @@ import pytest
 from iris_api.ids import new_id
 from iris_api.platform import Machines, Slice, SliceRequest, SliceState
 from iris_api.testing.conformance._calls import at_once, within
-from iris_api.testing.conformance.base import Conformance, override
+from iris_api.testing.conformance.base import Conformance, given, override
 from iris_api.testing.installed import close_platform_of
 from iris_api.testing.waiting import wait_for_condition
 
@@ -48,49 +48,49 @@ class MachinesBase(Conformance):
         "little_room": "there can be room for some of a slice's machines and not for all",
     }
 
-    # To be overridden.
-
     @pytest.fixture
+    @given(required=True)
     def make_machines(self) -> MakeMachines:
         """A function that takes the name of a cluster and returns a new Machines of it, as another process of
         that cluster would make one."""
         return override("make_machines")  # type: ignore[no-any-return]
 
-    # May be overridden.
-
     @pytest.fixture
+    @given()
     def template(self) -> Any:
         """The template of the slices that the rules make, where the platform needs one."""
         return None
 
     @pytest.fixture
+    @given()
     def exists(self) -> Exists | None:
         """A function that asks the backend itself whether it has anything of a slice; None: it cannot be
         asked."""
         return None
 
     @pytest.fixture
+    @given()
     def close_machines(self, request: pytest.FixtureRequest) -> Callable[[Machines], None]:
         """A function that closes what `make_machines` has made, as its owner does. As it is, it calls
         `Platform.close` of what `installed` has made, and the object's own `close` of what else there is."""
 
         def close(machines: Machines) -> None:
             if not close_platform_of(machines, request.node):
-                getattr(machines, "close", lambda: override("close_machines"))()
+                getattr(machines, "close", _tell_how_to_close)()
 
         return close
 
     @pytest.fixture
+    @given()
     def prompt(self) -> float:
         """Seconds in which create, list and delete have to return."""
         return 10.0
 
     @pytest.fixture
+    @given()
     def patience(self) -> float:
         """Seconds that a deletion, or a failure after create, may take until it can be seen."""
         return 30.0
-
-    # Not to be overridden.
 
     @pytest.fixture
     def cluster(self, make_machines: MakeMachines) -> Iterator[str]:
@@ -220,6 +220,11 @@ class MachinesBase(Conformance):
         wanted = machines.template
         assert wanted is None or attrs.has(wanted)
         assert template is None or (wanted is not None and isinstance(template, wanted))
+
+
+def _tell_how_to_close() -> None:
+    how = "make them with the fixture `installed`, or override the fixture 'close_machines'"
+    pytest.fail(f"nothing tells how these machines are closed: {how}", pytrace=False)
 
 
 def _assert_going(machines: Machines, slice_id: str) -> None:

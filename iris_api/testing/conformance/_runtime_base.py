@@ -13,7 +13,7 @@ import pytest
 from iris_api.jobs import Entry
 from iris_api.platform import Runtime
 from iris_api.testing.conformance._tasks import Attempts, ProcessesOf, Task, call_of, marked_processes
-from iris_api.testing.conformance.base import Conformance, override
+from iris_api.testing.conformance.base import Conformance, given, override
 from iris_api.testing.programs import Program
 
 __all__ = ["MakeRuntime", "RuntimeBase", "Start"]
@@ -30,9 +30,11 @@ class RuntimeBase(Conformance):
         "commands": "a command runs as a program, with its argv, environment and working directory",
         "calls": "a pickled call runs with its arguments",
         "interpreter": "the interpreter of the calls is told, and a job can have packages of its own",
+        "output": "what a task prints is its output",
         "prints": "what a call prints is its output",
         "streams": "stdout and stderr are told apart",
         "signals": "the signal that ended a program is told",
+        "workdir": "a task runs in its workdir, so that it cannot start in one that is not there",
         "mounts": "a directory of the machine is seen at its target",
         "memory_peak": "the most memory that a task has had is told",
         "memory_limit": "what takes more memory than its limit is ended",
@@ -44,17 +46,15 @@ class RuntimeBase(Conformance):
         "exec": "a command can be run inside a sandbox",
     }
 
-    # To be overridden.
-
     @pytest.fixture
+    @given(required=True)
     def make_runtime(self) -> MakeRuntime:
         """A function that returns a new Runtime, as each worker process on this machine makes one. What it
         has made is to be closed at the fixture's end."""
         return override("make_runtime")  # type: ignore[no-any-return]
 
-    # May be overridden.
-
     @pytest.fixture
+    @given()
     def entry_for(self) -> Callable[[Program], Entry]:
         """How this runtime is told to do what a :class:`~iris_api.testing.Program` says: by a shell script,
         or by a call where commands are not promised."""
@@ -63,23 +63,24 @@ class RuntimeBase(Conformance):
         return lambda program: Entry(argv=program.argv())
 
     @pytest.fixture
+    @given()
     def processes_of(self) -> ProcessesOf:
         """A function that takes an attempt's uid and returns the ids of all its processes. As it is, it finds
         them by their environment, in /proc."""
         return marked_processes
 
     @pytest.fixture
+    @given()
     def places(self, tmp_path: Path) -> tuple[Path, ...]:
         """Directories in which the runtime keeps what it has to. As it is, the test's own, where the system's
         directory for temporary files is too."""
         return (tmp_path,)
 
     @pytest.fixture
+    @given()
     def patience(self) -> float:
         """Seconds that a small task may take from its start to its end."""
         return 30.0
-
-    # Not to be overridden.
 
     @pytest.fixture(autouse=True)
     def own_temporary_files(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,6 +25,7 @@ _CLOCKS = 5.0  # seconds by which a runtime's wall clock may differ
 class RuntimeOutput(RuntimeBase):
     """All of it is in the sink when `wait` has returned an Exit."""
 
+    @needs("output")
     def test_lines_are_exact(self, start: Start) -> None:
         """Each line arrives once, in order, without its newline, with its blanks; an empty one too, and
         one of 60,000 characters."""
@@ -33,6 +34,7 @@ class RuntimeOutput(RuntimeBase):
         assert task.end().success
         assert task.output.of("stdout") == list(texts)
 
+    @needs("output")
     def test_long_line(self, start: Start) -> None:
         """Of a line of more than 64 KiB nothing is lost: it arrives whole, or in parts of that size."""
         text = "".join(f"{number:09d}," for number in range(_WIDER // 10))
@@ -50,6 +52,7 @@ class RuntimeOutput(RuntimeBase):
         assert task.output.of("stdout") == ["out", "out again"]
         assert task.output.of("stderr") == ["err"]
 
+    @needs("output")
     @pytest.mark.parametrize("source", ["stdout", "stderr"])
     def test_last_line_without_newline(self, start: Start, source: str) -> None:
         """What is printed last, to stdout or to stderr, arrives also when no newline ends it."""
@@ -57,6 +60,7 @@ class RuntimeOutput(RuntimeBase):
         assert task.end().success
         assert [text for _, text in task.output.entries] == ["whole", "torn"]
 
+    @needs("output")
     def test_ten_megabytes(self, start: Start) -> None:
         """Ten megabytes arrive complete and in order, and all of it before `wait` returns."""
         task = start(Program(bulk=_BULK))
@@ -66,12 +70,14 @@ class RuntimeOutput(RuntimeBase):
         wrong = [i for i, line in enumerate(got) if line != f"{i:0{BULK_LINE}d}"]
         assert not wrong, f"line {wrong[0]} is {got[wrong[0]]!r}"
 
+    @needs("output")
     def test_output_is_live(self, start: Start) -> None:
         """A line is in the sink while the task goes on."""
         task = start(Program(lines=(("stdout", "ready"),), stays=True))
         assert task.line() == "ready"
         assert task.sandbox.wait(0) is None
 
+    @needs("output")
     def test_nothing_comes_after_the_end(self, start: Start) -> None:
         """When `wait` has returned an Exit all output is there, and the sink is not called any more."""
         closed = _ClosingOutput()
@@ -82,6 +88,7 @@ class RuntimeOutput(RuntimeBase):
         assert ("stdout", "c") in before
         assert not closed.changed.wait(_LATE), f"came after the end: {closed.entries[len(before) :]}"
 
+    @needs("output")
     def test_lines_are_stamped(self, start: Start) -> None:
         """The time of a line is that of its printing, in Unix microseconds, and never goes back."""
         began = time.time() - _CLOCKS
@@ -91,6 +98,7 @@ class RuntimeOutput(RuntimeBase):
         assert times == sorted(times)
         assert began * 1e6 <= times[0] <= times[-1] <= (time.time() + _CLOCKS) * 1e6
 
+    @needs("output")
     def test_output_limit(self, start: Start) -> None:
         """No more than `output_limit` bytes of output are kept, and a line of the runtime's own says so. The
         task goes on."""

@@ -10,6 +10,7 @@ from iris_api.ids import new_uid
 from iris_api.platform import ExitKind, Runtime
 from iris_api.testing.conformance._runtime_base import RuntimeBase, Start
 from iris_api.testing.conformance._tasks import Attempts, ProcessesOf
+from iris_api.testing.conformance.base import needs
 from iris_api.testing.leaks import process_snapshot, thread_snapshot
 from iris_api.testing.programs import Program
 from iris_api.testing.waiting import wait_for_condition
@@ -73,11 +74,13 @@ class RuntimeTraces(RuntimeBase):
         runtime.forget(task.uid)
         runtime.forget(new_uid())
 
+    @needs("workdir")
     def test_failed_start_says_why(self, runtime: Runtime, attempts: Attempts) -> None:
         """A start that fails, as in a workdir that is not there, raises PlatformError or gives a sandbox
         whose exit is ENVIRONMENT; either says why."""
         assert _fail(runtime, attempts)
 
+    @needs("workdir")
     def test_failed_start_leaves_nothing(
         self,
         runtime: Runtime,

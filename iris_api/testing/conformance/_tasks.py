@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import cloudpickle
+from attrs import evolve
 
 from iris_api.ids import new_uid
 from iris_api.job_info import JobInfo
@@ -20,10 +21,21 @@ from iris_api.testing import programs
 from iris_api.testing.programs import Program
 from iris_api.testing.waiting import wait_for_condition
 
-__all__ = ["Attempts", "KeptOutput", "ProcessesOf", "Task", "What", "call_of", "marked_processes"]
+__all__ = [
+    "GO",
+    "READY",
+    "Attempts",
+    "KeptOutput",
+    "ProcessesOf",
+    "Task",
+    "What",
+    "call_of",
+    "marked_processes",
+]
 
 ProcessesOf = Callable[[str], Sequence[int]]
 What = Program | tuple[str, ...] | Callable[..., object]
+READY, GO = "ready", "go"  # files of programs that tell, or wait
 _pickling = threading.Lock()  # what is pickled by value is told to the whole process
 
 
@@ -46,11 +58,24 @@ class KeptOutput:
 
 
 class Task:
-    """A sandbox with its output."""
+    """A sandbox with its output. `files`: where its program looks for files, and makes some."""
 
     def __init__(self, sandbox: Sandbox, output: KeptOutput, workdir: Path, timeout: float) -> None:
         self.sandbox, self.output, self.workdir, self._timeout = sandbox, output, workdir, timeout
+        self.files = workdir
         self.uid = sandbox.uid
+
+    def ready(self) -> None:
+        """Wait until its program has made the file `READY`."""
+        file = self.files / READY
+        wait_for_condition(
+            lambda: file.exists() or self.sandbox.wait(0), self._timeout, message="a program to be ready"
+        )
+        assert file.exists(), f"the task ended before it was ready: {self.sandbox.wait(0)}"
+
+    def go(self) -> None:
+        """Let its program go on, which waits for the file `GO`."""
+        (self.files / GO).touch()
 
     def end(self, timeout: float | None = None) -> Exit:
         """How it ended, waited for."""
@@ -106,8 +131,9 @@ class Attempts:
         return Launch(uid=uid, entry=entry, info=JobInfo(**identity), env=env, **given)
 
     def start(self, runtime: Runtime, what: What | Entry, *args: Any, **options: Any) -> Task:
-        launch = self.launch(what, *args, **options)
-        return self.begin(runtime, launch)
+        if isinstance(what, Program) and not runtime.wants_workdir(self._entry(what)):
+            return self._start_elsewhere(runtime, what, **options)
+        return self.begin(runtime, self.launch(what, *args, **options))
 
     def begin(self, runtime: Runtime, launch: Launch) -> Task:
         """Start what `launch` has made."""
@@ -140,6 +166,14 @@ class Attempts:
                     os.kill(pid, signal.SIGKILL)
         self._stop_all()
 
+    def _start_elsewhere(self, runtime: Runtime, program: Program, **options: Any) -> Task:
+        """A thread has no workdir: its files are in a folder of the test's."""
+        files = self.root / "files" / new_uid()
+        files.mkdir(parents=True)
+        task = self.begin(runtime, self.launch(_with_files_in(files, program), **options))
+        task.files = files
+        return task
+
     def _stop_all(self) -> None:
         """Through the runtimes, which may be broken."""
         for runtime, sandbox in self._started:
@@ -153,6 +187,11 @@ class Attempts:
             return self._entry_for(what)
         made = Entrypoint.from_command(*what) if isinstance(what, tuple) else None
         return (made or Entrypoint.from_callable(what, *args)).entry()  # type: ignore[arg-type]
+
+
+def _with_files_in(folder: Path, program: Program) -> Program:
+    touches, until = (str(folder / name) if name else "" for name in (program.touches, program.until))
+    return evolve(program, touches=touches, until=until)
 
 
 def call_of(program: Program) -> Entry:

@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, TypeVar
 
 import pytest
 from attrs import frozen
 
-__all__ = ["Conformance", "Rule", "fault_of", "needs", "override", "rules_of"]
+__all__ = [
+    "Conformance",
+    "Given",
+    "Rule",
+    "fault_of",
+    "given",
+    "given_by",
+    "needs",
+    "override",
+    "rules_of",
+]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_NEEDS = "iris_needs"
+_NEEDS, _GIVEN = "iris_needs", "iris_given"
 
 
 @frozen
@@ -23,6 +33,17 @@ class Rule:
 
     name: str
     sentence: str
+    ability: str = ""
+
+
+@frozen
+class Given:
+    """A fixture that is a plugin's to override. `required`: it must be, unless the class leaves out
+    `ability`, if that is named. All other fixtures are the kit's own."""
+
+    name: str
+    sentence: str
+    required: bool = False
     ability: str = ""
 
 
@@ -58,6 +79,17 @@ def needs(ability: str) -> Callable[[F], F]:
     return mark
 
 
+def given(*, required: bool = False, ability: str = "") -> Callable[[F], F]:
+    """Mark what is below ``@pytest.fixture`` as one for subclasses to override, as :class:`Given` says."""
+
+    def mark(fixture: F) -> F:
+        told = " ".join((fixture.__doc__ or "").split())
+        setattr(fixture, _GIVEN, Given(fixture.__name__, told, required, ability))
+        return fixture
+
+    return mark
+
+
 def override(fixture: str) -> Any:
     """What a fixture that a subclass must override does until then."""
     pytest.fail(f"override the fixture {fixture!r} in your subclass", pytrace=False)
@@ -74,6 +106,17 @@ def rules_of(kit: type[Conformance]) -> Iterator[Rule]:
     for name, test in tests.items():
         sentence = " ".join((test.__doc__ or "").split())
         yield Rule(f"{kit.kind}.{name.removeprefix('test_')}", sentence, getattr(test, _NEEDS, ""))
+
+
+def given_by(kit: type[Conformance]) -> Sequence[Given]:
+    """The fixtures of a class of the kit that a plugin may override, those first that it must."""
+    found = {
+        name: getattr(fixture, _GIVEN)
+        for base in reversed(kit.__mro__)
+        for name, fixture in vars(base).items()
+        if _is_fixture(fixture) and hasattr(fixture, _GIVEN)
+    }
+    return sorted(found.values(), key=lambda one: (not one.required, bool(one.ability)))
 
 
 def fault_of(kit: type[Conformance], *, collected: bool) -> str:

@@ -13,7 +13,7 @@ from iris_api.resolver import Endpoint, Resolver
 from iris_api.testing.conformance._calls import within
 from iris_api.testing.conformance._registry import Registry, SupportsOutage
 from iris_api.testing.conformance._resolver_watches import WatchRules
-from iris_api.testing.conformance.base import Conformance, needs, override
+from iris_api.testing.conformance.base import Conformance, given, needs, override
 from iris_api.testing.waiting import wait_for_condition
 from iris_api.threads import ThreadContainer
 
@@ -40,27 +40,24 @@ class ResolverConformance(WatchRules, Conformance):
         "outages": "whoever knows the names may be out of reach; the registry has `outage` for that",
     }
 
-    # To be overridden.
-
     @pytest.fixture
+    @given(required=True)
     def registry(self) -> Registry:
         """Whoever knows the names: it makes resolvers, and changes what they tell behind their back."""
         found: Registry = override("registry")
         return found
 
-    # May be overridden.
-
     @pytest.fixture
+    @given()
     def prompt(self) -> float:
         """Seconds in which an answer has to come, and to follow a change."""
         return 5.0
 
     @pytest.fixture
+    @given()
     def patience(self) -> float:
         """Seconds until all is as before after an outage, and that anything may take on a busy machine."""
         return 15.0
-
-    # Not to be overridden.
 
     @pytest.fixture
     def open_resolver(self, registry: Registry) -> Iterator[Callable[[], Resolver]]:

@@ -15,7 +15,7 @@ from iris_api.testing.conformance._transport_deaths import DeathRules
 from iris_api.testing.conformance._transport_failures import FailureRules
 from iris_api.testing.conformance._transport_handlers import HandlerRules
 from iris_api.testing.conformance._transport_payloads import PayloadRules
-from iris_api.testing.conformance.base import Conformance, override
+from iris_api.testing.conformance.base import Conformance, given, override
 from iris_api.threads import ThreadContainer
 from iris_api.transport import Bind, Channel, Handler, Listener, Transport
 
@@ -40,33 +40,31 @@ class TransportConformance(DeathRules, ClosingRules, FailureRules, HandlerRules,
         "sockets": "anybody who can open a socket to the listener's host and port can write to it",
     }
 
-    # To be overridden.
-
     @pytest.fixture
+    @given(required=True)
     def make_transport(self) -> Callable[[], Transport]:
         """Makes a transport, as often as it is called. With the ability "processes" it is carried to another
         process by cloudpickle and called there."""
         found: Callable[[], Transport] = override("make_transport")
         return found
 
-    # May be overridden.
-
     @pytest.fixture
+    @given()
     def host(self) -> str:
         """Where listeners listen: on this machine, for this machine."""
         return "127.0.0.1"
 
     @pytest.fixture
+    @given()
     def prompt(self) -> float:
         """Seconds in which something has to end that needs no time of its own."""
         return 5.0
 
     @pytest.fixture
+    @given()
     def patience(self) -> float:
         """Seconds that anything may take on a busy machine."""
         return 20.0
-
-    # Not to be overridden.
 
     @pytest.fixture
     def token(self) -> Token:

@@ -61,6 +61,8 @@ class FakeSandbox(Sandbox):
             self.print(text, source)
         for index in range(self.program.bulk):
             self.print(f"{index:0{BULK_LINE}d}")
+        if self.program.touches:
+            (self.launch.workdir / self.program.touches).touch()
         self._look()
 
     def follow(self, sink: LogSink) -> None:
