@@ -95,7 +95,6 @@ class Relay:
             client, _ = self._listener.accept()
         except OSError as error:  # it has given up meanwhile, or the machine has no files left
             if not isinstance(error, (BlockingIOError, ConnectionAbortedError)):
-                sys.stderr.write(f"relay: {error}\n")
                 time.sleep(_PAUSE)
             return
         if len(self._sides) >= 2 * self._limit:

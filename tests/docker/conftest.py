@@ -5,6 +5,7 @@ import os
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import docker
 import pytest
@@ -12,6 +13,7 @@ from docker.errors import DockerException
 
 from tests.docker.daemon import Daemon, own_daemon
 from tests.docker.image import ensure_image
+from tests.docker.keepers import Rig
 
 # Read early: a test of its own sees no IRIS_* of whoever runs it.
 _REQUIRED = "IRIS_REQUIRE_DOCKER" in os.environ
@@ -54,3 +56,11 @@ def start_daemon(docker_client: docker.DockerClient) -> Iterator[Callable[..., D
     driver = docker_client.info()["Driver"]  # which works here
     with ExitStack() as daemons:
         yield lambda *flags: daemons.enter_context(own_daemon("--storage-driver", driver, *flags))
+
+
+@pytest.fixture
+def rig(docker_client: docker.DockerClient, image: str, tmp_path: Path) -> Iterator[Rig]:
+    """Workers with keepers, and containers for these."""
+    made = Rig(docker_client, image, tmp_path)
+    yield made
+    made.close()
