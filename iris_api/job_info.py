@@ -22,7 +22,7 @@ _PORT_PREFIX: Final = "IRIS_PORT_"
 
 @frozen(kw_only=True)
 class JobInfo:
-    """`env` is what the job was given; `transport` is the kind of the cluster's plugin."""
+    """`env` is what the job was given; `transport` and `resolver` are the kinds of the cluster's plugins."""
 
     job_id: JobId = field(converter=JobId)
     task_index: int = 0
@@ -34,6 +34,7 @@ class JobInfo:
     ports: Mapping[str, int] = field(factory=dict)
     token: Token | None = None
     transport: str = "http"  # kind of the plugin
+    resolver: str = "cluster"  # the same
     env: Mapping[str, str] = field(factory=dict, repr=False)
 
     @property
@@ -53,6 +54,7 @@ class JobInfo:
             "IRIS_CONTROLLER_ADDRESS": self.controller_address,
             "IRIS_ADVERTISE_HOST": self.advertise_host,
             "IRIS_TRANSPORT": self.transport,
+            "IRIS_RESOLVER": self.resolver,
         }
 
     @classmethod
@@ -76,6 +78,7 @@ class JobInfo:
             },
             token=read_token(Path(token_file)) if token_file else None,
             transport=env.get("IRIS_TRANSPORT", "http"),
+            resolver=env.get("IRIS_RESOLVER", "cluster"),
             env=env,
         )
 

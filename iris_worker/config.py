@@ -40,6 +40,7 @@ class WorkerConfig:
     attributes: Mapping[str, str] = field(factory=dict)
     advertise_host: str = "127.0.0.1"
     transport: str = "http"
+    resolver: str = "cluster"
     default_env: Mapping[str, str] = field(factory=dict)
     stop_grace: float = 3.0
     worker_grace: float = 30.0

@@ -78,6 +78,7 @@ class Launcher:
             ports=ports,
             token=config.token,
             transport=config.transport,
+            resolver=config.resolver,
             env=env,
         )
 

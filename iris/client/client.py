@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 from urllib.parse import urlsplit
 
 from attrs import evolve
@@ -31,6 +31,7 @@ from iris_api.jobs import (
     JobSpec,
     JobState,
 )
+from iris_api.resolver import Resolver
 from iris_api.resources import ResourceSpec
 from iris_api.threads import ThreadContainer
 
@@ -210,12 +211,28 @@ class IrisClient:
             self.connection.call("Controller", "TerminateJobs", request, pb.TerminateJobsReply).terminated
         )
 
-    def resolver(self, job: Job | str | None = None) -> ClusterResolver:
-        """Names as `job` sees them; without one, as the job that this code runs in does."""
+    @overload
+    def resolver(self, job: Job | str) -> ClusterResolver: ...
+
+    @overload
+    def resolver(self, job: None = None) -> Resolver: ...
+
+    def resolver(self, job: Job | str | None = None) -> Resolver:
+        """Names as `job` sees them. Without one, a resolver of the kind that the cluster selects, else that
+        iris.toml does: by default names as the job that this code runs in sees them."""
+        if job is None:
+            return self._selected_resolver()
         from iris_actor.resolvers.cluster import ClusterResolver
 
         job_id = job.job_id if isinstance(job, Job) else job
         return ClusterResolver(self.address, job=job_id, token=self.connection.token)
+
+    def _selected_resolver(self) -> Resolver:
+        if self._cluster is not None and get_job_info() is None:
+            return self._cluster.resolver()
+        from iris_actor.selected import selected_resolver
+
+        return selected_resolver(self.address, token=self.connection.token)
 
     def shutdown(self, wait: bool = True) -> None:
         """End the cluster that `local` started: jobs are ended; with `wait`, until it is all gone.

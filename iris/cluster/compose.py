@@ -30,6 +30,7 @@ from iris_api.credentials import (
 from iris_api.errors import PlatformError
 from iris_api.platform import Platform
 from iris_api.plugins import Plugins
+from iris_api.resolver import Resolver
 from iris_api.temporary import make_directory
 from iris_api.threads import ThreadContainer, get_thread_registry
 
@@ -122,6 +123,18 @@ class Cluster:
             except Exception:
                 _log.exception("a step of stopping the cluster failed; the others go on")
         self._threads.stop(timeout=2.0 if wait else _HURRY)
+
+    def resolver(self) -> Resolver:
+        """A new one, as the config selects; for the caller to close."""
+        made: Resolver = self._selection.resolver.create(
+            Context(
+                cluster=self._config.cluster.name,
+                controller=self.address,
+                token=self.token,
+                threads=self._threads.child("resolver"),
+            )
+        )
+        return made
 
     def _temporary_directory(self) -> Path:
         directory = make_directory("cluster")

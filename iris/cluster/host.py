@@ -117,6 +117,7 @@ class WorkerHost:
             directory=self._directory / spec.worker_id,
             advertise_host=self._advertise_host,
             transport=self._config.transport.kind,
+            resolver=self._config.resolver.kind,
             default_env=_import_path(),
             worker_grace=self._config.controller.worker_grace,
             absence=self._config.controller.absence,

@@ -18,15 +18,13 @@ CALL = """
 from pathlib import Path
 
 from iris.actor import ActorClient, ActorServer
-from iris_api.config import load_selection
-from iris_api.context import Context
+from iris.actor.resolver import selected_resolver
 
 class Calculator:
     def add(self, a, b):
         return a + b
 
-_, selection = load_selection()
-resolver = selection.resolver.create(Context())
+resolver = selected_resolver()
 with ActorServer() as server:
     server.register("calc", Calculator())
     server.serve_background()
