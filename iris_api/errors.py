@@ -10,6 +10,7 @@ __all__ = [
     "Denied",
     "InvalidSpec",
     "IrisError",
+    "JobFault",
     "Lost",
     "MissingDependency",
     "NoCapacity",
@@ -95,6 +96,10 @@ class NoCapacity(PlatformError):
 
 class Denied(PlatformError):
     """The platform refuses for want of a right: stop and tell."""
+
+
+class JobFault(PlatformError):
+    """What a job asks for is not to be had, such as an image that there is not: no other worker helps."""
 
 
 class TransportError(IrisError):

@@ -109,7 +109,9 @@ class ExitKind(enum.StrEnum):
 @frozen(kw_only=True)
 class Exit:
     """How a sandbox ended. `memory_peak` in bytes, where the runtime can tell. `stopped`: `Sandbox.stop`
-    had reached it before it ended; else the exit is its own, although a stop may have been under way."""
+    had reached it before it ended; else the exit is its own, although a stop may have been under way.
+    `of_job`, of an ENVIRONMENT: what the job asks for is not to be had, such as a package or an image that
+    there is not, and the worker is not to blame."""
 
     kind: ExitKind
     code: int | None = None
@@ -117,6 +119,7 @@ class Exit:
     memory_peak: int | None = None
     message: str = ""
     stopped: bool = False
+    of_job: bool = False
 
     @property
     def success(self) -> bool:
@@ -175,8 +178,8 @@ class Runtime(ABC):
     @abstractmethod
     def start(self, launch: Launch) -> Sandbox:
         """Start an attempt; may block for as long as a process takes to start. A start that fails
-        raises PlatformError (the platform's fault) or returns a sandbox whose Exit is ENVIRONMENT,
-        and leaves nothing behind."""
+        raises PlatformError (the platform's fault; JobFault: what the job asks for is not to be had) or
+        returns a sandbox whose Exit is ENVIRONMENT, and leaves nothing behind."""
 
     def adopt(self, sink_for: Callable[[str], LogSink]) -> Sequence[Sandbox]:
         """What an earlier worker process left running or unreported here. Called once, before the

@@ -12,18 +12,19 @@ from typing import Final
 
 from attrs import evolve, field, frozen
 
-from iris_api.errors import IrisError
+from iris_api.errors import IrisError, JobFault
 from iris_api.jobs import TaskState
 from iris_api.platform import Exit, ExitKind, Sandbox
 from iris_api.plugins import PluginCalls, blamed_text
-from iris_api.threads import ThreadContainer
-from iris_worker.errors import BadBundle
+from iris_worker.errors import BadBundle, BadEnvironment, StoppedEarly
 from iris_worker.logs import AttemptLog
 from iris_worker.news import News
+from iris_worker.stopping import Stopping
 
 __all__ = ["AttemptRun", "Observation"]
 
 _log = logging.getLogger("iris.worker")
+_NEVER_STARTED: Final = Exit(kind=ExitKind.UNKNOWN, message="it was stopped before it started", stopped=True)
 _DRAIN: Final = 3600.0  # seconds for which the end of an attempt waits for its output to arrive
 
 
@@ -59,9 +60,9 @@ class AttemptRun:
         self._over = threading.Event()
         self._lock = threading.Lock()
         self._observation = Observation(uid=uid)
-        self._sandbox: Sandbox | None = None
+        self._sandbox: Stopping | None = None
         self._grace: float | None = None
-        self._asked: float | None = None  # with the grace of the stop that is under way
+        self._wake: Callable[[], None] | None = None
         self._why = ""
 
     @property
@@ -78,9 +79,19 @@ class AttemptRun:
         with self._lock:
             self._why = self._why or why
             self._grace = grace if self._grace is None else min(grace, self._grace)
-            sandbox = self._sandbox
+            sandbox, wake = self._sandbox, self._wake
+        if wake is not None:
+            wake()
         if sandbox is not None:
-            self._ask(sandbox, grace)
+            sandbox.ask(grace)
+
+    def on_stop(self, wake: Callable[[], None]) -> None:
+        """While it is built: have `wake` called at a stop, from any thread, at once if there was one."""
+        with self._lock:
+            self._wake = wake
+            stopped = self._grace is not None
+        if stopped:
+            wake()
 
     def live(self, stop: threading.Event) -> None:
         """The attempt's whole life. Never raises: what goes wrong is how the attempt ended."""
@@ -109,18 +120,24 @@ class AttemptRun:
 
     def _run(self) -> Exit:
         if self._grace is not None:
-            return Exit(kind=ExitKind.UNKNOWN, message="it was stopped before it started", stopped=True)
+            return _NEVER_STARTED
         try:
             sandbox = self._start(self)
+        except StoppedEarly:
+            return _NEVER_STARTED
         except BadBundle as error:
             return Exit(kind=ExitKind.ENVIRONMENT, message=str(error))
+        except BadEnvironment as error:
+            return Exit(kind=ExitKind.ENVIRONMENT, message=str(error), of_job=error.of_job)
         except (IrisError, OSError) as error:
-            return Exit(kind=ExitKind.ENVIRONMENT, message=f"it could not be started: {blamed_text(error)}")
+            why = f"it could not be started: {blamed_text(error)}"
+            return Exit(kind=ExitKind.ENVIRONMENT, message=why, of_job=isinstance(error, JobFault))
         return self._follow(sandbox)
 
     def _follow(self, sandbox: Sandbox) -> Exit:
         with self._lock:
-            self._sandbox, grace = sandbox, self._grace
+            self._sandbox, grace = Stopping(sandbox, self.uid, self._calls), self._grace
+            self._wake = None
             self._observation = evolve(self._observation, state=TaskState.RUNNING, started=time.time())
         if grace is not None:
             self.stop(grace)
@@ -128,23 +145,6 @@ class AttemptRun:
         with self._calls.blamed("wait()"):
             end = sandbox.wait()
         return self._calls.checked(end, Exit, "wait() without a timeout")
-
-    def _ask(self, sandbox: Sandbox, grace: float) -> None:
-        """From a thread of its own: a stop that does not return holds up nobody, and is overdue soon."""
-        with self._lock:
-            if self._asked is not None and self._asked <= grace:
-                return
-            self._asked = grace
-        ThreadContainer(f"stop-{self.uid}").spawn(lambda _stop: self._tell(sandbox, grace), name="stop")
-
-    def _tell(self, sandbox: Sandbox, grace: float) -> None:
-        try:
-            with self._calls.during("stop()"):
-                sandbox.stop(grace)
-        except Exception as error:
-            _log.warning("attempt %s cannot be stopped: %s", self.uid, blamed_text(error))
-        with self._lock:
-            self._asked = None
 
     def _drain(self, stop: threading.Event) -> None:
         """All output first, then the end. A worker that ends does not wait for an absent controller."""

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from iris_api.platform import Runtime, Sandbox
+from iris_api.platform import LogSink, Runtime, Sandbox
 from iris_api.plugins import PluginCalls
 from iris_api.rpc import cluster_pb2 as pb
 from iris_api.rpc.convert import exit_to_proto, resources_to_proto
@@ -18,6 +18,7 @@ from iris_api.threads import ThreadContainer
 from iris_worker.attempt import AttemptRun
 from iris_worker.config import WorkerConfig
 from iris_worker.contact import Contact
+from iris_worker.environments import Environments, NoLog, is_build
 from iris_worker.launch import Kept, Launcher
 from iris_worker.logs import AttemptLog, LogPusher
 from iris_worker.news import News
@@ -48,7 +49,15 @@ class Attempts:
         self._directory = config.directory / "attempts"
         self._ports = Ports()
         self._calls = calls
-        self._launcher = Launcher(config, runtime, self._ports, contact, calls)
+        self._environments = Environments(
+            config.environments or config.directory / "environments",
+            runtime,
+            calls,
+            threads,
+            limit=config.max_packages,
+            patience=config.build_timeout,
+        )
+        self._launcher = Launcher(config, runtime, self._ports, contact, calls, self._environments)
         self._sweep = Sweep(runtime, calls)
         self._lock = threading.Lock()
         self._runs: dict[str, AttemptRun] = {}
@@ -63,7 +72,10 @@ class Attempts:
             kept = Kept.read(self._directory / uid)
             return logs.setdefault(uid, AttemptLog(uid, kept.task_id, self._pusher))
 
-        for uid, sandbox in self._adopted(log_of).items():
+        def sink_for(uid: str) -> LogSink:
+            return NoLog() if is_build(uid) else log_of(uid)
+
+        for uid, sandbox in self._environments.clear_up(self._adopted(sink_for)).items():
             self._ports.hold(uid, Kept.read(self._directory / uid).ports)
             self._begin(uid, log_of(uid), partial(_as_it_is, sandbox))
         if self._directory.is_dir():
@@ -71,10 +83,10 @@ class Attempts:
                 if left.name not in self._runs:
                     shutil.rmtree(left, ignore_errors=True)
 
-    def _adopted(self, log_of: Callable[[str], AttemptLog]) -> dict[str, Sandbox]:
+    def _adopted(self, sink_for: Callable[[str], LogSink]) -> dict[str, Sandbox]:
         """What the runtime adopts, by its uid; within the time that the import of a plugin gets."""
         calls = self._calls
-        found = calls.bounded("adopt()", lambda: self._runtime.adopt(log_of))
+        found = calls.bounded("adopt()", lambda: self._runtime.adopt(sink_for))
         sandboxes = [
             calls.checked(one, Sandbox, "each item of adopt()")
             for one in calls.checked(found, Sequence, "adopt()")
@@ -124,6 +136,7 @@ class Attempts:
         done = [run for run in found if run is not None]
         for run in done:
             self._ports.release(run.uid)
+            self._environments.release(run.uid)
         self._sweep.add(done)
 
     def sweep(self, threads: ThreadContainer) -> None:

@@ -26,7 +26,9 @@ class WorkerConfig:
     others reach what its tasks listen on. `default_env` are the platform's variables for every task.
     `stop_grace`: seconds between asking a task to end and ending it. `cluster`: whose controller it obeys;
     empty: that of the first one that answers. `worker_grace` and `absence` hold until the controller has
-    told its own.
+    told its own. `environments` is where packages of jobs are installed, which workers of one machine may
+    share; None: below `directory`. `max_packages`: bytes of them that are kept. `build_timeout`: seconds that
+    one installation may take.
     """
 
     worker_id: str
@@ -45,3 +47,6 @@ class WorkerConfig:
     stop_grace: float = 3.0
     worker_grace: float = 30.0
     absence: float = 3600.0
+    environments: Path | None = None
+    max_packages: int = 20 * 10**9
+    build_timeout: float = 900.0

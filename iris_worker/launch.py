@@ -6,11 +6,11 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from iris_api.ids import TaskId
 from iris_api.job_info import JobInfo
-from iris_api.platform import Launch, Runtime, Sandbox
+from iris_api.platform import Interpreter, Launch, Mount, Runtime, Sandbox
 from iris_api.plugins import PluginCalls
 from iris_api.rpc import cluster_pb2 as pb
 from iris_api.rpc.convert import entry_from_proto, resources_from_proto
@@ -18,6 +18,8 @@ from iris_worker.attempt import AttemptRun
 from iris_worker.bundle import Bundles
 from iris_worker.config import WorkerConfig
 from iris_worker.contact import Contact
+from iris_worker.environments import Environments, Order, asks_for_packages, found_first, wanted
+from iris_worker.errors import BadEnvironment
 from iris_worker.ports import Ports
 
 __all__ = ["Kept", "Launcher"]
@@ -29,20 +31,29 @@ class Launcher:
     """Starts attempts on one runtime. Safe from several threads."""
 
     def __init__(
-        self, config: WorkerConfig, runtime: Runtime, ports: Ports, contact: Contact, calls: PluginCalls
+        self,
+        config: WorkerConfig,
+        runtime: Runtime,
+        ports: Ports,
+        contact: Contact,
+        calls: PluginCalls,
+        environments: Environments,
     ) -> None:
         self._config, self._runtime, self._ports, self._contact = config, runtime, ports, contact
-        self._calls = calls
+        self._calls, self._environments = calls, environments
         self._bundles = Bundles(config.directory / "bundles", config.controller_address, config.token)
 
     def start(self, run: AttemptRun, spec: pb.RunSpec) -> Sandbox:
-        """Build and start. Raises BadBundle, PlatformError, and what else the runtime raises."""
+        """Build and start. Raises BadBundle, BadEnvironment, StoppedEarly, PlatformError, and what else the
+        runtime raises."""
         workdir = run.directory / "work"
         entry = entry_from_proto(spec.entry)
+        packaged = asks_for_packages(spec.environment)
+        interpreter = self._interpreter(spec.environment.image) if packaged else None
         ports = self._ports.take(run.uid, list(spec.ports))
         with self._calls.during("wants_workdir()"):
-            wanted = self._runtime.wants_workdir(entry)
-        if self._calls.checked(wanted, bool, "wants_workdir()"):
+            wants = self._runtime.wants_workdir(entry)
+        if self._calls.checked(wants, bool, "wants_workdir()") or packaged:
             workdir.mkdir(parents=True, exist_ok=True)
             Kept(spec.task_id, tuple(ports.values())).write(run.directory)
             if spec.environment.bundle:
@@ -59,9 +70,42 @@ class Launcher:
             output=run.log,
             lease=self._contact.lease,
         )
+        if interpreter is not None:
+            launch = self._with_packages(launch, interpreter, run, spec.environment)
         with self._calls.during("start()"):
             sandbox = self._runtime.start(launch)
         return self._calls.checked(sandbox, Sandbox, "start()")
+
+    def _interpreter(self, image: str) -> Interpreter:
+        """That of the job's packages. Raises BadEnvironment where a job can have none of its own."""
+        with self._calls.during("interpreter()"):
+            found = self._runtime.interpreter(image)
+        if found is None:
+            raise BadEnvironment(
+                f"the runtime of pool {self._config.pool!r} runs tasks with the packages of its own process: "
+                "submit the job to a pool whose runtime is one of processes or containers, such as 'process'"
+            )
+        return self._calls.checked(found, Interpreter, "interpreter()")
+
+    def _with_packages(
+        self, launch: Launch, interpreter: Interpreter, run: AttemptRun, environment: pb.Environment
+    ) -> Launch:
+        """The same with the job's packages, once they are installed."""
+        order = Order(
+            info=launch.info,
+            wanted=wanted(environment, launch.workdir),
+            interpreter=interpreter,
+            image=launch.image,
+            limits=launch.limits,
+            env=launch.env,
+            holder=run.directory,
+            log=run.log,
+        )
+        packages = self._environments.prepare(order, run.on_stop)
+        env = {**launch.env, **found_first(packages, launch.env, interpreter.path)}
+        mount = Mount(packages, packages, read_only=True)
+        info = evolve(launch.info, env=env)
+        return evolve(launch, env=env, info=info, mounts=(*launch.mounts, mount))
 
     def _identity(
         self, uid: str, spec: pb.RunSpec, ports: Mapping[str, int], env: Mapping[str, str]

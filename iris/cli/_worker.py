@@ -67,12 +67,14 @@ def worker(
     identity = check_label(worker_id or new_id("worker"), "worker id")
     wait_for_signal = catch_signals()
     threads = get_thread_registry().container.child("worker")
+    state = loaded.controller.state.directory
     host = WorkerHost(
         loaded,
         select(loaded),
         controller=connection.address,
         token=connection.token,
-        directory=directory or loaded.controller.state.directory / f"worker-{identity}",
+        directory=directory or state / f"worker-{identity}",
+        environments=(directory or state) / "environments",
         survives=worker_id is not None,
         threads=threads,
         advertise_host=advertise_host or _own_address(connection.address),

@@ -16,7 +16,7 @@ from iris.client.bundle import Workspace, upload
 from iris.client.connection import Connection, connect
 from iris.client.errors import WaitTimeout
 from iris.client.job import Job
-from iris.client.specs import job_spec
+from iris.client.specs import check_workspace, job_spec
 from iris.client.status import JobStatus, TaskProspect, WorkerStatus
 from iris_api.credentials import Token
 from iris_api.errors import InvalidSpec, Refused
@@ -126,7 +126,8 @@ class IrisClient:
     ) -> Job:
         """Submit a job; durable when this returns. Inside a job it becomes that job's child.
 
-        `replicas` tasks run the entrypoint. `ports` are names: each task finds the allocated number
+        `environment` is what surrounds the tasks: variables, packages, an image. `replicas` tasks run the
+        entrypoint. `ports` are names: each task finds the allocated number
         in ``iris_ctx().get_port(name)``. With `coscheduling` they start together or not at all. `priority`
         is 1 to 100, that of the parent job or else 50; what is higher goes first, and what is lower is
         ended to make room where there is none. An attempt that ran for `refill_after` seconds gives the
@@ -152,6 +153,8 @@ class IrisClient:
             scheduling_timeout=scheduling_timeout,
         )
         chosen = _existing(existing)
+        if self._workspace is None and get_job_info() is None:
+            check_workspace(spec)
         return Job(self.connection, JobId(self._send(evolve(spec, bundle=self._bundle()), chosen)), name)
 
     def plan(self, *, existing: ExistingJob | str = ExistingJob.ERROR, **job: Any) -> list[TaskProspect]:

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Sequence
 
 from iris_api.errors import InvalidSpec
 from iris_api.jobs import Constraint, CoschedulingConfig, Entrypoint, EnvironmentSpec, JobSpec
+from iris_api.requirements import file_of
 from iris_api.resources import ResourceSpec
 
-__all__ = ["job_spec"]
+__all__ = ["check_workspace", "job_spec"]
 
 
 def job_spec(
@@ -59,6 +60,17 @@ def job_spec(
         timeout=timeout,
         scheduling_timeout=scheduling_timeout,
     )
+
+
+def check_workspace(spec: JobSpec) -> None:
+    """For a job that has no workspace, of its own or of its parent: raises InvalidSpec where it needs one."""
+    files = (f"pip_packages {line!r}" for line in spec.pip_packages if file_of(line) is not None)
+    needs = next(files, "python_packages_from 'pyproject'" if spec.python_packages_from else "")
+    if needs:
+        raise InvalidSpec(
+            f"{needs} leads to a file of the job's workspace, and there is no workspace: give the client one "
+            "(`workspace=`, iris run --workspace)"
+        )
 
 
 def _check_kind(what: str, value: object, kind: type) -> None:

@@ -187,6 +187,7 @@ class Cluster:
             controller=self.address,
             token=self.token,
             directory=directory / "workers",
+            environments=directory / "environments",
             survives=self._state is not None,
             threads=self._threads.child("workers"),
             cluster=self._config.cluster.name,

@@ -70,18 +70,21 @@ class WorkerHost:
         directory: Path,
         survives: bool,
         threads: ThreadContainer,
+        environments: Path | None = None,
         cluster: str = "",
         advertise_host: str = "127.0.0.1",
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`survives`: a later process on `directory` will look after what workers of this one left.
-        `cluster`: of the controller; empty: the first that answers. `advertise_host`: where others reach
-        what tasks listen on. `clock` tells how long a call of a plugin has not returned."""
+        `environments`: where all of them have the packages of jobs; None: each its own. `cluster`: of the
+        controller; empty: the first that answers. `advertise_host`: where others reach what tasks listen on.
+        `clock` tells how long a call of a plugin has not returned."""
         self._cluster, self._advertise_host = cluster, advertise_host
         self._survives = survives
         self._config, self._selection = config, selection
         self._controller, self._token = controller, token
-        self._directory, self._threads, self._clock = directory, threads, clock
+        self._directory, self._environments = directory, environments
+        self._threads, self._clock = threads, clock
         self._lock = threading.Lock()
         self._workers: list[HostedWorker] = []
 
@@ -121,6 +124,8 @@ class WorkerHost:
             default_env=_import_path(),
             worker_grace=self._config.controller.worker_grace,
             absence=self._config.controller.absence,
+            environments=self._environments,
+            max_packages=pool.max_packages,
         )
         plugin = str(selected.plugin.info)
         worker = Worker(config, platform.runtime, threads=threads, plugin=plugin, clock=self._clock)

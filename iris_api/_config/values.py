@@ -9,7 +9,7 @@ from typing import Any, Final
 from attrs import Factory, field, frozen
 
 from iris_api._config.state import StateConfig, state_of
-from iris_api.resources import ResourceSpec
+from iris_api.resources import ResourceSpec, parse_memory
 
 __all__ = ["ClusterConfig", "Config", "ControllerConfig", "PluginTable", "PoolConfig", "QuotaConfig"]
 
@@ -59,7 +59,8 @@ class PoolConfig:
     """``[pools.<name>]``: `min` to `max` slices of `size` machines each. `platform` makes them, and
     `runtime` (None: the platform's own) sandboxes tasks on them; each names a ``[platforms.<name>]``
     table or else a plugin. `resources` of a machine, where the platform's own reckoning is not meant.
-    `template` is what the platform is told of each slice."""
+    `template` is what the platform is told of each slice. `max_packages`: bytes of packages of jobs that each
+    of its machines keeps installed."""
 
     platform: str = DEFAULT_PLATFORM
     runtime: str | None = None
@@ -68,6 +69,7 @@ class PoolConfig:
     size: int = 1
     resources: ResourceSpec | None = None
     template: Mapping[str, Any] = field(factory=dict)
+    max_packages: int = field(default=20 * 10**9, converter=parse_memory)
 
 
 @frozen(kw_only=True)

@@ -502,18 +502,20 @@ class WorkerDescription(_message.Message):
     def __init__(self, pool: _Optional[str] = ..., slice: _Optional[str] = ..., resources: _Optional[_Union[Resources, _Mapping]] = ..., attributes: _Optional[_Mapping[str, str]] = ..., advertise_host: _Optional[str] = ..., version: _Optional[str] = ...) -> None: ...
 
 class Exit(_message.Message):
-    __slots__ = ("kind", "code", "signal", "memory_peak", "message")
+    __slots__ = ("kind", "code", "signal", "memory_peak", "message", "of_job")
     KIND_FIELD_NUMBER: _ClassVar[int]
     CODE_FIELD_NUMBER: _ClassVar[int]
     SIGNAL_FIELD_NUMBER: _ClassVar[int]
     MEMORY_PEAK_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    OF_JOB_FIELD_NUMBER: _ClassVar[int]
     kind: str
     code: int
     signal: int
     memory_peak: int
     message: str
-    def __init__(self, kind: _Optional[str] = ..., code: _Optional[int] = ..., signal: _Optional[int] = ..., memory_peak: _Optional[int] = ..., message: _Optional[str] = ...) -> None: ...
+    of_job: bool
+    def __init__(self, kind: _Optional[str] = ..., code: _Optional[int] = ..., signal: _Optional[int] = ..., memory_peak: _Optional[int] = ..., message: _Optional[str] = ..., of_job: _Optional[bool] = ...) -> None: ...
 
 class ObservedAttempt(_message.Message):
     __slots__ = ("uid", "state", "exit", "stopped", "last_lines", "started")

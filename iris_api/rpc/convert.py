@@ -106,6 +106,7 @@ def exit_to_proto(end: Exit) -> pb.Exit:
         signal=end.signal,
         memory_peak=end.memory_peak,
         message=end.message,
+        of_job=end.of_job,
     )
 
 
@@ -116,6 +117,7 @@ def exit_from_proto(message: pb.Exit) -> Exit:
         signal=message.signal if message.HasField("signal") else None,
         memory_peak=message.memory_peak if message.HasField("memory_peak") else None,
         message=message.message,
+        of_job=message.of_job,
     )
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 import iris_api
-from iris_api.errors import PlatformError
+from iris_api.errors import JobFault, PlatformError
 from iris_api.platform import ExitKind, Interpreter, Launch, LogSink, Runtime, Sandbox
 from iris_api.supervised.folder import Folder, Program
 from iris_api.supervised.interpreter import interpreter_at
@@ -188,7 +188,7 @@ class SupervisedRuntime(Runtime):
 
 def _refuse(image: str) -> None:
     if image:
-        raise PlatformError(
+        raise JobFault(
             f"the job asks for image {image!r}, and this worker runs tasks as processes, which have none: "
             "submit it without, or to a pool whose runtime makes containers"
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from iris_api.errors import PlatformError
+from iris_api.errors import JobFault, PlatformError
 from iris_api.jobs import Entry
 from iris_api.platform import Launch, Runtime, Sandbox
 from iris_api.supervised.runtime import SupervisedRuntime
@@ -33,7 +33,7 @@ class ThreadRuntime(Runtime):
         if launch.entry.argv:
             return self._for_commands().start(launch)
         if launch.image:
-            raise PlatformError(
+            raise JobFault(
                 f"the job asks for image {launch.image!r}, and this worker runs calls in its own process: "
                 "submit it without, or to a pool whose runtime makes containers"
             )

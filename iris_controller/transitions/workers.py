@@ -144,7 +144,8 @@ def _take_over(draft: Draft, attempt: Attempt, seen: Observed, now: Now) -> None
     if attempt.started is None and seen.started:  # it was over before anybody said that it ran
         attempt = began(draft, attempt, seen.started, now)
     cause = _judge(attempt, seen, seen.exit)
-    note_health(draft, attempt, cause, now)
+    if not seen.exit.of_job:
+        note_health(draft, attempt, cause, now)
     end_attempt(draft, attempt, cause, now)
 
 

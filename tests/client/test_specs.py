@@ -110,6 +110,19 @@ def test_bad_packages(given: dict[str, Any], said: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "environment",
+    [
+        EnvironmentSpec(pip_packages=("numpy", "./wheels/mine-1.0-py3-none-any.whl")),
+        EnvironmentSpec(python_packages_from="pyproject"),
+    ],
+)
+def test_packages_of_a_workspace_that_there_is_not(environment: EnvironmentSpec) -> None:
+    """It is not left to the worker to find that out."""
+    with pytest.raises(InvalidSpec, match="there is no workspace: give the client one"):
+        _submit(environment=environment)
+
+
+@pytest.mark.parametrize(
     "line",
     [
         "numpy",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from attrs import evolve
 
 from iris_api.errors import Refused
 from iris_api.jobs import JobState, TaskState
@@ -155,6 +156,16 @@ def test_one_job_that_fails_everywhere_makes_no_worker_rest() -> None:
     for _ in range(4):
         fail(cluster, bad)
         cluster.advance(9)
+    assert running(cluster, cluster.submit("good")) == 1
+
+
+def test_jobs_that_ask_for_what_there_is_not_make_no_worker_rest() -> None:
+    cluster = Cluster(POOL)
+    cluster.join()
+    for number in range(5):
+        job = cluster.submit(f"job-{number}", max_retries_preemption=0)
+        cluster.settle()
+        cluster.end(f"{job}:0", evolve(BROKEN, of_job=True))
     assert running(cluster, cluster.submit("good")) == 1
 
 

@@ -16,9 +16,11 @@ from iris_api.plugins import PluginCalls
 from iris_api.rpc import cluster_pb2 as pb
 from iris_api.rpc.client import RpcClient
 from iris_api.testing import VirtualClock
+from iris_api.threads import get_thread_registry
 from iris_worker.attempt import AttemptRun
 from iris_worker.config import WorkerConfig
 from iris_worker.contact import Contact
+from iris_worker.environments import Environments
 from iris_worker.launch import Launcher
 from iris_worker.logs import AttemptLog, LogPusher
 from iris_worker.news import News
@@ -41,7 +43,9 @@ class Broken(Runtime):
 def run_on(runtime: Runtime, directory: Path, calls: PluginCalls) -> Exit | None:
     """How an attempt on this runtime ends."""
     config = WorkerConfig(worker_id="w", controller_address="http://127.0.0.1:9", directory=directory)
-    launcher = Launcher(config, runtime, Ports(), Contact(config), calls)
+    threads = get_thread_registry().container
+    environments = Environments(directory / "e", runtime, calls, threads, limit=0, patience=1.0)
+    launcher = Launcher(config, runtime, Ports(), Contact(config), calls, environments)
     rpc = RpcClient(config.controller_address, None)
     log = AttemptLog("uid", SPEC.task_id, LogPusher(rpc, lambda: ""))
     start = partial(launcher.start, spec=SPEC)
