@@ -35,6 +35,12 @@ $python -m pip check
 $python -c 'import docker, google.cloud.compute_v1'
 $python smoke.py
 
+say "install a third party's plugins, run their rules"
+$python -m pip install --quiet "$checkout[testing]" "$checkout/plugins/iris-example[test]"
+$python -m pip check
+env/bin/iris plugin check mem
+env/bin/iris plugin check file
+
 say "write a plugin, install it, run its tests"
 env/bin/iris plugin new demo --kind platform
 $python -m pip install --quiet "$checkout[testing]" './iris-demo[test]'

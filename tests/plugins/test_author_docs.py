@@ -18,7 +18,7 @@ import pytest
 
 from iris.cli._plugin_new import Package
 from iris_api import context, hookspecs, platform, resolver, transport
-from iris_api.testing import Conformance, wait_for_condition
+from iris_api.testing import Conformance, RuntimeConformance, wait_for_condition
 from iris_api.testing.conformance import given_by, rules_of
 from tests.plugins.test_new import installed, python
 from tools.plugin_docs import CONTRACTS, KITS, PAGES, VALUES, filled, first_party, parts
@@ -130,6 +130,16 @@ def test_the_transcript_of_a_check_has_every_rule_and_none_broken(name: str) -> 
     wanted = {rule.name for kit in KITS if kit.kind in kinds for rule in rules_of(kit)}
     assert {row.split()[0] for row in rows} == wanted
     assert not [row for row in rows if row.split()[1] == "failed"]
+
+
+def test_the_page_on_testing_shows_what_a_run_prints() -> None:
+    """Of the class that it has as its sample, which leaves one ability out."""
+    page = (PAGES / "test-a-plugin.md").read_text()
+    (left_out,) = re.findall(r'not_promised = \{"(\w+)": "this machine room has no limits"\}', page)
+    rules = list(rules_of(RuntimeConformance))
+    missing = {rule.name for rule in rules if rule.ability == left_out}
+    assert f" TestAcme: {len(rules) - len(missing)} of {len(rules)} rules kept " in page
+    assert set(re.findall(r"^(\S+) +not promised  this machine", page, re.MULTILINE)) == missing
 
 
 def test_the_page_on_shipping_shows_the_metadata_that_new_writes() -> None:
