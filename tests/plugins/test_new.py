@@ -58,6 +58,17 @@ def test_its_own_tests_pass_as_written(kind: str, tmp_path: Path) -> None:
     assert ran.returncode == 0, ran.stdout
 
 
+def test_what_goes_in_a_later_version_does_not_break_its_tests(tmp_path: Path) -> None:
+    """It is told, and the first step of the ladder is no more than that; other warnings are errors."""
+    assert new("demo", "--kind", "resolver", "--directory", str(tmp_path / "demo")).exit_code == 0
+    test = "import warnings\ndef test_{0}():\n    warnings.warn('of the past', {1}, stacklevel=1)\n"
+    cases = (("old", "DeprecationWarning"), ("odd", "RuntimeWarning"))
+    text = "".join(test.format(*case) for case in cases)
+    (tmp_path / "demo" / "tests" / "test_demo.py").write_text(text)
+    shown = python(tmp_path / "demo", "pytest", "-q", "-p", "no:randomly").stdout
+    assert "1 failed, 1 passed, 1 warning" in shown
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_it_writes_is_well_formed(kind: str, tmp_path: Path) -> None:
     """As a stranger's linter sees it, and their type checker."""
