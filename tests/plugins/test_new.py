@@ -64,8 +64,8 @@ def test_what_goes_in_a_later_version_does_not_break_its_tests(tmp_path: Path) -
     test = "import warnings\ndef test_{0}():\n    warnings.warn('of the past', {1}, stacklevel=1)\n"
     cases = (("old", "DeprecationWarning"), ("odd", "RuntimeWarning"))
     text = "".join(test.format(*case) for case in cases)
-    (tmp_path / "demo" / "tests" / "test_demo.py").write_text(text)
-    shown = python(tmp_path / "demo", "pytest", "-q", "-p", "no:randomly").stdout
+    (tmp_path / "demo" / "tests" / "test_old.py").write_text(text)
+    shown = python(tmp_path / "demo", "pytest", "-q", "tests/test_old.py").stdout
     assert "1 failed, 1 passed, 1 warning" in shown
 
 
