@@ -79,10 +79,13 @@ class MemListener(Listener):
         with self._changed:
             if self._closed:
                 raise Refused("unavailable", f"{self.address}: the listener is closed")
+            try:  # under the lock, for a stop of the threads may come before `_closed` is set
+                self._context.copy().run(self._handlers.submit, self._run, request, future)
+            except RuntimeError as error:
+                raise Refused("unavailable", f"{self.address}: the listener is closing") from error
             self._open[future] = time.monotonic() + request.timeout
             self._changed.notify()
         future.add_done_callback(self._forget)
-        self._context.copy().run(self._handlers.submit, self._run, request, future)
 
     def close(self, timeout: float = 5.0) -> None:
         until = time.monotonic() + timeout
