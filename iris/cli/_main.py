@@ -8,7 +8,7 @@ from typing import Final
 
 import click
 
-from iris_api.errors import IrisError
+from iris_api.errors import ConfigError, IrisError, MissingDependency
 
 __all__ = ["main"]
 
@@ -79,7 +79,9 @@ def _of_a_plugin(error: Exception) -> bool:
 
 
 def _told(error: Exception) -> str:
-    from iris_api.plugins import blamed_text
+    from iris_api.plugins import blame_of, blamed_text
 
-    hint = "" if isinstance(error, IrisError) else "; iris --debug shows where"
-    return blamed_text(error) + hint
+    if not blame_of(error) or isinstance(error, ConfigError | MissingDependency):
+        return blamed_text(error)  # it says itself what to do
+    first = "set that right, or " if isinstance(error, IrisError) else ""
+    return f"{blamed_text(error)}; {first}install another version of its package; iris --debug shows where"

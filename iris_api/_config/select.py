@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, NoReturn, TypeVar
 
 from attrs import frozen
 
@@ -45,17 +45,8 @@ class Selected(Generic[T]):
     def create(self, context: Context) -> T:
         """Have the plugin make its object. Its errors come out as they are, with a note of its name;
         MissingDependency says what to install. Raises PluginError if it does not return in time."""
-        seconds = patience()
-        with self.plugin.blamed("create()"):
-            made = self._create(context, seconds)
-            contract = _CONTRACTS[self.kind]
-            if not isinstance(made, contract):
-                returned = type(made).__name__
-                raise PluginError(
-                    f"plugin {self.plugin.info}: create() must return a {contract.__name__}, "
-                    f"and returned {returned}"
-                )
-            self._check_parts(made)
+        made = self._create(context, patience())
+        self._check(made)
         made_by(str(self.plugin.info), made)
         return made
 
@@ -67,23 +58,28 @@ class Selected(Generic[T]):
         except Hangs as error:
             _log.error("plugin %s hangs in close(): %s", self.plugin.info, error)
 
-    def _check_parts(self, made: object) -> None:
-        """A platform's two parts are what their names say, or None."""
+    def _check(self, made: object) -> None:
+        """It is of its kind; a platform's two parts are what their names say, or None."""
+        contract = _CONTRACTS[self.kind]
+        if not isinstance(made, contract):
+            returned = type(made).__name__
+            self._refuse(f"create() must return a {contract.__name__}, and returned {returned}")
         parts = {"machines": Machines, "runtime": Runtime} if isinstance(made, Platform) else {}
-        for name, contract in parts.items():
+        for name, what in parts.items():
             part = getattr(made, name)
-            if part is not None and not isinstance(part, contract):
-                raise PluginError(
-                    f"plugin {self.plugin.info}: its {name} must be a {contract.__name__} or None, "
-                    f"and is {type(part).__name__}"
-                )
+            if part is not None and not isinstance(part, what):
+                self._refuse(f"its {name} must be a {what.__name__} or None, and is {type(part).__name__}")
+
+    def _refuse(self, why: str) -> NoReturn:
+        info = self.plugin.info
+        raise PluginError(f"plugin {info}: {why}; {info.way_out}")
 
     def _create(self, context: Context, seconds: float) -> T:
         create: Callable[[Any, Context], T] = self.plugin.provider(self.kind).create
+        what = f"create() of plugin {self.plugin.info}"
         try:
-            return within(
-                seconds, lambda: create(self.options, context), f"create() of plugin {self.plugin.info}"
-            )
+            with self.plugin.blamed("create()"):
+                return within(seconds, lambda: create(self.options, context), what)
         except Hangs as error:
             raise PluginError(f"plugin {self.plugin.info} hangs in create(): {error}; {MORE}") from None
 

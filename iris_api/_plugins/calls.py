@@ -76,7 +76,7 @@ class PluginCalls:
             with self.during(call):
                 return within(allowed, function, f"{call} of {self.named}")
         except Hangs as error:
-            more = f"; {MORE}" if seconds is None else ""
+            more = f"; {MORE}" if seconds is None else self._way_out()
             raise PluginError(f"{self.named} hangs in {call}: {error}{more}") from None
 
     def checked(self, value: object, contract: type[T], call: str) -> T:
@@ -86,7 +86,10 @@ class PluginCalls:
             return value
         must, did = ("return", "returned") if "(" in call else ("be", "is")
         said = f"{call} must {must} {_a(contract)}, and {did} {type(value).__name__}"
-        raise PluginError(f"{self.named}: {said}")
+        raise PluginError(f"{self.named}: {said}{self._way_out()}")
+
+    def _way_out(self) -> str:
+        return "; install another version of its package" if self._plugin else ""
 
     def overdue(self, patience: float = PATIENCE) -> list[str]:
         """A sentence for each call that has not returned for longer than `patience` seconds."""

@@ -10,7 +10,7 @@ from iris_api._plugins.loaded import LoadedPlugin, validate
 from iris_api._plugins.metadata import PluginInfo, Scan, scan
 from iris_api._plugins.patience import MORE, Hangs, patience, within
 from iris_api._plugins.requires import running, unmet
-from iris_api.errors import PluginConflict, PluginError, PluginLoadError, PluginNotFound
+from iris_api.errors import MissingDependency, PluginConflict, PluginError, PluginLoadError, PluginNotFound
 
 __all__ = ["Plugins"]
 
@@ -105,4 +105,5 @@ def _did_not_load(info: PluginInfo, error: BaseException) -> str:
     if isinstance(error, Hangs):
         return f"plugin {info.name!r} from {info.origin} did not load: {error}; {MORE}"
     reason = str(error) if isinstance(error, PluginError) else f"{type(error).__name__}: {error}"
-    return f"plugin {info.name!r} from {info.origin} did not load: {' '.join(reason.split())}"
+    said = f"plugin {info.name!r} from {info.origin} did not load: {' '.join(reason.split())}"
+    return said if isinstance(error, MissingDependency) else f"{said}; {info.way_out}"

@@ -54,7 +54,10 @@ class LoadedPlugin:
         """What it offers of this kind. Raises PluginError if that is nothing."""
         found: Provider[Any, Any] | None = getattr(self, kind)
         if found is None:
-            raise PluginError(f"plugin {self.info} offers {' and '.join(self.offers)}, not {kind}")
+            offers = " and ".join(self.offers)
+            raise PluginError(
+                f"plugin {self.info} offers {offers}, not {kind}; iris plugins --check shows which one does"
+            )
         return found
 
     @contextmanager

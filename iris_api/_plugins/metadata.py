@@ -29,6 +29,12 @@ class PluginInfo:
         """Package and version, as far as they are known."""
         return f"{self.package} {self.version}".strip()
 
+    @property
+    def way_out(self) -> str:
+        """What to do about a plugin that is broken."""
+        whose = self.package if self.target else "its package"
+        return f"install another version of {whose}; iris --debug shows where"
+
     def __str__(self) -> str:
         return f"{self.name!r} ({self.origin})"
 

@@ -104,7 +104,7 @@ def test_create_must_return_what_the_hook_promises(acme: Site) -> None:
     with pytest.raises(PluginError) as caught:
         selection.transport.create(Context())
     text = "plugin 'wire' (iris-acme 2.3.0): create() must return a Transport, and returned NoneType"
-    assert str(caught.value) == text
+    assert str(caught.value) == f"{text}; install another version of iris-acme; iris --debug shows where"
 
 
 def test_a_wrong_option_has_its_path(acme: Site) -> None:
@@ -133,7 +133,8 @@ def test_a_kind_that_is_not_installed_has_its_path(acme: Site) -> None:
 def test_a_plugin_of_another_kind_is_refused(acme: Site) -> None:
     error = _problems("[pools.x]\nplatform = 'wire'\n")
     assert error.problems == (
-        "pools.x.platform: plugin 'wire' (iris-acme 2.3.0) offers transport, not platform",
+        "pools.x.platform: plugin 'wire' (iris-acme 2.3.0) offers transport, not platform; "
+        "iris plugins --check shows which one does",
     )
 
 

@@ -18,6 +18,7 @@ from iris_controller.pools import Pool, PoolKeeper
 from tests.controller.test_pools import FakeMachines
 
 ACME = "'acme' (iris-acme 1.0)"
+WAY_OUT = "; install another version of its package"
 
 
 class Hanging(FakeMachines):
@@ -74,8 +75,14 @@ class Broken(FakeMachines):
     ("answer", "reason"),
     [
         (ZeroDivisionError("x"), f"ZeroDivisionError: x (raised by iris plugin {ACME} in list())"),
-        (None, f"PluginError: plugin {ACME}: list() must return a Sequence, and returned NoneType"),
-        ([7], f"PluginError: plugin {ACME}: each item of list() must return a Slice, and returned int"),
+        (
+            None,
+            f"PluginError: plugin {ACME}: list() must return a Sequence, and returned NoneType{WAY_OUT}",
+        ),
+        (
+            [7],
+            f"PluginError: plugin {ACME}: each item of list() must return a Slice, and returned int{WAY_OUT}",
+        ),
     ],
 )
 def test_a_platform_that_fails_is_named_in_the_reason(answer: Any, reason: str) -> None:
@@ -93,7 +100,9 @@ def test_a_create_that_returns_no_slice_is_named() -> None:
     one = pool(Silent())
     keeper = PoolKeeper([one], clock=VirtualClock().now)
     keeper.step(one)
-    assert keeper.waits()["p"].reason.endswith("create() must return a Slice, and returned NoneType")
+    assert keeper.waits()["p"].reason.endswith(
+        f"create() must return a Slice, and returned NoneType{WAY_OUT}"
+    )
 
 
 def test_health_lists_what_stands_still_and_stays_ok() -> None:

@@ -10,6 +10,7 @@ from iris_api.errors import PluginConflict, PluginError, PluginLoadError, Plugin
 from iris_api.plugins import Plugins
 from tests.plugins.site import PLATFORM, Site
 
+WAY_OUT = "; install another version of iris-acme; iris --debug shows where"
 HEAD = """
 from attrs import frozen
 from iris_api.hookspecs import hookimpl
@@ -107,7 +108,7 @@ def test_a_name_that_two_packages_claim_is_refused_and_both_are_named(site: Site
 
 def test_an_import_error_names_plugin_package_and_version(site: Site) -> None:
     refusal = _refusal(site, "import no_such_sdk")
-    assert str(refusal).endswith("ModuleNotFoundError: No module named 'no_such_sdk'")
+    assert str(refusal).endswith(f"ModuleNotFoundError: No module named 'no_such_sdk'{WAY_OUT}")
     assert isinstance(refusal.__cause__, ModuleNotFoundError)
 
 
@@ -138,7 +139,7 @@ def test_a_misspelt_hook_beside_a_right_one_is_refused(site: Site) -> None:
 
 def test_a_hook_without_its_marker_is_refused(site: Site) -> None:
     refusal = _refusal(site, PLATFORM.replace("@hookimpl\n", ""))
-    assert str(refusal).endswith("iris_platform() is not marked with @hookimpl")
+    assert str(refusal).endswith(f"iris_platform() is not marked with @hookimpl{WAY_OUT}")
 
 
 def test_a_module_without_a_hook_is_refused(site: Site) -> None:
@@ -186,7 +187,10 @@ def test_a_plugin_of_another_kind_says_what_it_offers(site: Site) -> None:
     site.add("iris-acme", "2.3.0", {"acme": PLATFORM})
     with pytest.raises(PluginError) as caught:
         Plugins().load("acme").provider("transport")
-    assert str(caught.value) == "plugin 'acme' (iris-acme 2.3.0) offers platform, not transport"
+    assert str(caught.value) == (
+        "plugin 'acme' (iris-acme 2.3.0) offers platform, not transport; "
+        "iris plugins --check shows which one does"
+    )
 
 
 def _module(source: str) -> types.ModuleType:

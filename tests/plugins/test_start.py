@@ -21,9 +21,18 @@ kind = "acme"
 platform = "mine"
 runtime = "process"
 """
+ANOTHER = "install another version of its package; iris --debug shows where"
+OF_ACME = "install another version of iris-acme; iris --debug shows where"
+MORE = "IRIS_PLUGIN_TIMEOUT allows more"
 HANG = "import time\ntime.sleep(100)\n"
 RAISING = PLATFORM.replace("self.options = options", "raise KeyError('zone')")
 HANGING = PLATFORM.replace("self.options = options", "import time; time.sleep(100)")
+REFUSING = PLATFORM.replace(
+    "self.options = options",
+    "from iris_api.errors import PlatformError; raise PlatformError('no zone x')",
+)
+MISSPELT = PLATFORM.replace("def iris_platform", "def iris_platfrom")
+NO_PROVIDER = PLATFORM.replace('Provider(Options, Made, "a platform of a test")', "{}")
 NO_PLATFORM = PLATFORM.replace("Provider(Options, Made,", "Provider(Options, lambda options, context: 7,")
 NO_MACHINES = PLATFORM.replace("self.options = options", "self.machines = {}")
 
@@ -46,32 +55,56 @@ def up(site: Site, tmp_path: Path, *arguments: str) -> subprocess.CompletedProce
 
 
 @pytest.mark.parametrize(
-    ("source", "said"),
+    ("source", "said", "way_out"),
     [
-        ("import no_such_sdk", "plugin 'acme' from iris-acme 1.0 did not load: ModuleNotFoundError"),
-        (HANG, "plugin 'acme' from iris-acme 1.0 did not load: it has not returned within 1 s, last seen in"),
-        (RAISING, "KeyError: 'zone' (raised by iris plugin 'acme' (iris-acme 1.0) in create())"),
-        (HANGING, "plugin 'acme' (iris-acme 1.0) hangs in create(): it has not returned within 1 s"),
-        (NO_PLATFORM, "plugin 'acme' (iris-acme 1.0): create() must return a Platform, and returned int"),
-        (NO_MACHINES, "plugin 'acme' (iris-acme 1.0): its machines must be a Machines or None, and is dict"),
+        ("import no_such_sdk", "plugin 'acme' from iris-acme 1.0 did not load: ModuleNotFoundError", OF_ACME),
+        (
+            HANG,
+            "from iris-acme 1.0 did not load: it has not returned within 1 s, last seen in",
+            MORE,
+        ),
+        (RAISING, "KeyError: 'zone' (raised by iris plugin 'acme' (iris-acme 1.0) in create())", ANOTHER),
+        (
+            REFUSING,
+            "no zone x (raised by iris plugin 'acme' (iris-acme 1.0) in create())",
+            f"set that right, or {ANOTHER}",
+        ),
+        (MISSPELT, "did not load: there is no hook 'iris_platfrom'; did you mean 'iris_platform'?", OF_ACME),
+        (NO_PROVIDER, "did not load: iris_platform() must return a Provider, and returned dict", OF_ACME),
+        (HANGING, "plugin 'acme' (iris-acme 1.0) hangs in create(): it has not returned within 1 s", MORE),
+        (
+            NO_PLATFORM,
+            "'acme' (iris-acme 1.0): create() must return a Platform, and returned int",
+            OF_ACME,
+        ),
+        (
+            NO_MACHINES,
+            "'acme' (iris-acme 1.0): its machines must be a Machines or None, and is dict",
+            OF_ACME,
+        ),
     ],
     ids=[
         "import raises",
         "import hangs",
         "create raises",
+        "create refuses",
+        "a hook is misspelt",
+        "a hook returns another",
         "create hangs",
         "create returns another",
         "machines are none",
     ],
 )
 def test_a_failing_plugin_ends_the_start_with_one_line(
-    site: Site, tmp_path: Path, source: str, said: str
+    site: Site, tmp_path: Path, source: str, said: str, way_out: str
 ) -> None:
+    """Which says what to do."""
     site.add("iris-acme", "1.0", {"acme": source})
     ended = up(site, tmp_path)
     assert (ended.returncode, ended.stdout) == (2, "")
     (line,) = ended.stderr.splitlines()
     assert said in line
+    assert line.endswith(f"; {way_out}")
 
 
 def test_two_packages_of_one_name_end_the_start(site: Site, tmp_path: Path) -> None:

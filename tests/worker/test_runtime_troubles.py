@@ -75,7 +75,8 @@ def _raise(error: Exception) -> Any:
         (
             lambda: None,
             ExitKind.ENVIRONMENT,
-            f"it could not be started: plugin {ACME}: start() must return a Sandbox, and returned NoneType",
+            f"it could not be started: plugin {ACME}: start() must return a Sandbox, and returned NoneType; "
+            "install another version of its package",
         ),
     ],
 )
