@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextvars
 import os
+import socket
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -70,7 +71,7 @@ class JobInfo:
             attempt_uid=env["IRIS_ATTEMPT_UID"],
             worker_id=env.get("IRIS_WORKER_ID", ""),
             controller_address=env.get("IRIS_CONTROLLER_ADDRESS", ""),
-            advertise_host=env.get("IRIS_ADVERTISE_HOST", "127.0.0.1"),
+            advertise_host=_address(env.get("IRIS_ADVERTISE_HOST", "127.0.0.1")),
             ports={
                 k.removeprefix(_PORT_PREFIX).lower(): int(v)
                 for k, v in env.items()
@@ -81,6 +82,16 @@ class JobInfo:
             resolver=env.get("IRIS_RESOLVER", "cluster"),
             env=env,
         )
+
+
+def _address(host: str) -> str:
+    """``0.0.0.0`` stands for the sandbox's own: it has one that is known only inside."""
+    if host != "0.0.0.0":  # noqa: S104  nothing is bound here
+        return host
+    try:
+        return socket.gethostbyname(socket.gethostname())
+    except OSError:  # it has no network
+        return "127.0.0.1"
 
 
 _job_info: contextvars.ContextVar[JobInfo | None] = contextvars.ContextVar("iris_job_info", default=None)

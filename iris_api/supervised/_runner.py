@@ -1,5 +1,6 @@
-"""Runs a pickled call: ``python _runner.py <file>``. Standard library only, and a script on purpose: Iris
-need not be installed in the interpreter of a pool, and one of a wrong version must be able to say so.
+"""Runs a pickled call: ``python _runner.py <file> [<packages>]``. Standard library only, and a script on
+purpose: Iris need not be installed in the interpreter of a pool, and one of a wrong version must be able to
+say so. What `packages` has is found behind all that the interpreter has itself.
 """
 
 import os
@@ -12,9 +13,10 @@ if TYPE_CHECKING:
 _RAISED, _ENVIRONMENT = "raised", "environment"
 
 
-def main(path: str) -> None:
+def main(path: str, *packages: str) -> None:
     """Load the call and run it; end as Python ends a program that has done so."""
     sys.path[0] = os.getcwd()  # noqa: PTH109  instead of this script's directory
+    sys.path.extend(packages)
     sys.argv = ["iris-task"]
     with open(path, "rb") as file:  # noqa: PTH123
         wanted, _, call = file.read().partition(b"\n")
@@ -72,4 +74,4 @@ def _note(note: str, kind: str, message: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

@@ -23,7 +23,7 @@ from iris_api.supervised.watcher import Watcher
 from iris_api.temporary import make_directory
 from iris_api.threads import ThreadContainer
 
-__all__ = ["SupervisedRuntime"]
+__all__ = ["RUNNER", "SupervisedRuntime"]
 
 _log = logging.getLogger("iris.runtime")
 
@@ -32,7 +32,7 @@ _SUPERVISE: Final = (
     "from iris_api.supervised._supervisor import main; main(sys.argv[2])"
 )
 _PACKAGES: Final = str(Path(iris_api.__file__).parents[1])
-_RUNNER: Final = str(Path(__file__).with_name("_runner.py"))
+RUNNER: Final = Path(__file__).with_name("_runner.py")  # ``python RUNNER <call> [<packages>]``
 _INHERITED: Final = ("HOME", "LANG", "LC_ALL", "LOGNAME", "PATH", "TMPDIR", "TZ", "USER")
 _SIGNALS: Final = tuple(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
 
@@ -109,7 +109,7 @@ class SupervisedRuntime(Runtime):
     def _prepare(self, folder: Folder, launch: Launch) -> None:
         is_call = bool(launch.entry.call)
         program = Program(
-            argv=(self._python, _RUNNER, str(folder.call)) if is_call else launch.entry.argv,
+            argv=(self._python, str(RUNNER), str(folder.call)) if is_call else launch.entry.argv,
             env=self._environment(folder, launch),
             cwd=launch.workdir,
             limit=launch.output_limit,

@@ -30,8 +30,8 @@ _MINOR = f"python3.{sys.version_info.minor}"
 _STDLIB = Path(sysconfig.get_path("stdlib"))
 # What a shell line in a test may call; one that this machine does not have is left out.
 _TOOLS = (
-    "sh cat chmod cp date dd df echo env false grep head hostname id ip kill ln ls mkdir mkfifo mv nproc "
-    "ps pwd rm sed seq sleep stat tail tee timeout touch true uname wc yes"
+    "sh awk cat chmod cp cut date dd df echo env false grep head hostname id ip kill ln ls mkdir mkfifo mv "
+    "nproc ps pwd rm sed seq setsid sleep sort stat tail tee timeout touch tr true uname wc yes"
 )
 # Nothing here is linked with these, but glibc and wheels load them: the old parts of glibc too.
 _LOADED = (

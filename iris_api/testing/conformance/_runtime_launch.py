@@ -105,8 +105,7 @@ class RuntimeLaunch(RuntimeBase):
 
             from iris_api.job_info import get_job_info
 
-            info = get_job_info()
-            assert info is not None
+            info: Any = get_job_info()  # no assert: pytest writes it anew, and a sandbox may have no pytest
             told = [info.attempt_uid, info.task_id, dict(info.ports), info.env["MINE"]]
             raise RuntimeError(json.dumps(told))
 
@@ -124,8 +123,7 @@ class RuntimeLaunch(RuntimeBase):
             from iris_api.job_info import get_job_info
 
             time.sleep(0.1)
-            info = get_job_info()
-            assert info is not None
+            info: Any = get_job_info()
             raise RuntimeError(json.dumps([number, info.attempt_uid, info.task_index]))
 
         tasks = [start(call, number, info={"task_index": number, "num_tasks": 10}) for number in range(10)]

@@ -1,0 +1,169 @@
+"""Engine: one Docker daemon, asked through its low-level API."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, TypeVar
+
+import docker
+import docker.errors
+import requests.exceptions
+import tenacity
+from docker.transport import UnixHTTPAdapter
+from docker.utils import parse_repository_tag
+
+from iris_backends.docker.errors import DaemonDown, DaemonFault, Gone, explain
+
+__all__ = ["SOCKET", "Engine"]
+
+T = TypeVar("T")
+SOCKET: Final = "unix:///var/run/docker.sock"
+_TIMEOUT: Final = 60  # seconds of one request
+_TRIES: Final = 20.0  # seconds for which a daemon that fails or is away is asked again
+_KEPT: Final = 4  # idle connections; more are made while they are needed
+
+
+class _OnePool(UnixHTTPAdapter):
+    """The SDK's own keeps idle connections for each URL, of which a container has many."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url.replace("unix://", "http+unix://"), _TIMEOUT, max_pool_size=_KEPT)
+
+    def get_connection(self, url: bytes | str, proxies: Any = None) -> Any:
+        return super().get_connection("http+docker://localhost", proxies)
+
+
+class Engine:
+    """A daemon by its URL. Safe from several threads. Each call raises DockerError or one of its kinds;
+    faults of the daemon itself are tried again for up to `patience` seconds."""
+
+    def __init__(self, host: str = "", patience: float = _TRIES) -> None:
+        self.url = host or os.environ.get("DOCKER_HOST", "") or SOCKET
+        self._patience = patience
+        self._lock = threading.Lock()
+        self._client: docker.APIClient | None = None
+
+    def close(self) -> None:
+        with self._lock:
+            if self._client is not None:
+                self._client.close()
+                self._client = None
+
+    def create(self, image: str, name: str, body: Mapping[str, Any]) -> str:
+        """The id of a new container."""
+        made = self._ask(
+            lambda api: api.create_container_from_config(dict(body), name), f"container {name}", image
+        )
+        return str(made["Id"])
+
+    def start(self, container: str, what: str) -> None:
+        self._ask(lambda api: api.start(container), what)
+
+    def inspect(self, container: str, patience: float | None = None) -> Mapping[str, Any]:
+        found: Mapping[str, Any] = self._ask(
+            lambda api: api.inspect_container(container), f"container {container[:12]}", patience=patience
+        )
+        return found
+
+    def signal(self, container: str, number: int) -> None:
+        """Nothing happens to one that has ended or is gone."""
+        try:
+            self._ask(lambda api: api.kill(container, number), f"container {container[:12]}")
+        except Gone:
+            return
+
+    def unpause(self, container: str) -> None:
+        self._ask(lambda api: api.unpause(container), f"container {container[:12]}")
+
+    def remove(self, container: str) -> None:
+        """With its volumes, whatever it does; one that is gone is fine."""
+        try:
+            self._ask(
+                lambda api: api.remove_container(container, v=True, force=True), f"container {container[:12]}"
+            )
+        except Gone:
+            return
+
+    def containers(self, labels: Mapping[str, str]) -> Sequence[Mapping[str, Any]]:
+        """All with these labels, whatever state they are in."""
+        wanted = [f"{key}={value}" for key, value in labels.items()]
+        found: Sequence[Mapping[str, Any]] = self._ask(
+            lambda api: api.containers(all=True, filters={"label": wanted}), "the list of containers"
+        )
+        return found
+
+    def execute(self, container: str, argv: Sequence[str]) -> tuple[int, bytes]:
+        """Run a command inside: its exit code and its output."""
+        what = f"container {container[:12]}"
+
+        def run(api: docker.APIClient) -> tuple[int, bytes]:
+            made = api.exec_create(container, list(argv))
+            output = api.exec_start(made["Id"])
+            return int(api.exec_inspect(made["Id"])["ExitCode"]), bytes(output)
+
+        return self._ask(run, what)
+
+    def image(self, name: str) -> Mapping[str, Any] | None:
+        """What the daemon knows of an image; None if it has none of this name."""
+        try:
+            found: Mapping[str, Any] = self._ask(lambda api: api.inspect_image(name), f"image {name}")
+        except Gone:
+            return None
+        return found
+
+    def pull(self, name: str) -> None:
+        """Fetch it; raises ImageMissing or RegistryUnreachable."""
+        repository, tag = parse_repository_tag(name)
+        self._ask(lambda api: [api.pull(repository, tag=tag or "latest")], f"image {name}", name)
+
+    def network(self, name: str) -> Mapping[str, Any]:
+        found: Mapping[str, Any] = self._ask(lambda api: api.inspect_network(name), f"network {name}")
+        return found
+
+    def info(self) -> Mapping[str, Any]:
+        found: Mapping[str, Any] = self._ask(lambda api: api.info(), "the daemon")
+        return found
+
+    def version(self) -> str:
+        """Of its API, such as 1.41."""
+        return str(self._ask(lambda api: api.api_version, "the daemon"))
+
+    def _ask(
+        self,
+        call: Callable[[docker.APIClient], T],
+        what: str,
+        image: str = "",
+        patience: float | None = None,
+    ) -> T:
+        retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type((DaemonDown, DaemonFault)),
+            stop=tenacity.stop_after_delay(self._patience if patience is None else patience),
+            wait=tenacity.wait_random_exponential(0.1, 2.0),
+            reraise=True,
+        )
+        found: T = retrying(self._ask_once, call, what, image)
+        return found
+
+    def _ask_once(self, call: Callable[[docker.APIClient], T], what: str, image: str) -> T:
+        try:
+            return call(self._connected())
+        except docker.errors.APIError as error:
+            status = error.response.status_code if error.response is not None else 500
+            raise explain(status, str(error.explanation or error), what, image) from error
+        except requests.exceptions.RequestException as error:
+            raise DaemonDown(f"{what}: {self._away()} ({type(error).__name__})") from error
+        except docker.errors.DockerException as error:
+            raise DaemonDown(f"{what}: {self._away()} ({error})") from error
+
+    def _connected(self) -> docker.APIClient:
+        with self._lock:
+            if self._client is None:
+                self._client = docker.APIClient(base_url=self.url, version="auto", timeout=_TIMEOUT)
+                if self.url.startswith("unix://"):
+                    self._client.mount("http+docker://", _OnePool(self.url))
+            return self._client
+
+    def _away(self) -> str:
+        return f"no Docker daemon answers at {self.url}; is dockerd up, and may this user reach it?"

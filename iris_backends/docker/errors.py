@@ -1,0 +1,110 @@
+"""What a Docker daemon refuses, as typed errors that say what to do."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from iris_api.errors import PlatformError
+
+__all__ = [
+    "DaemonDown",
+    "DaemonFault",
+    "DockerError",
+    "Gone",
+    "ImageMissing",
+    "NameTaken",
+    "NoSpace",
+    "NotRunnable",
+    "RegistryUnreachable",
+    "explain",
+]
+
+
+class DockerError(PlatformError):
+    """The daemon refused; the message has its reason and what to do."""
+
+
+class DaemonDown(DockerError):
+    """No daemon answers."""
+
+
+class DaemonFault(DockerError):
+    """The daemon failed by itself."""
+
+
+class ImageMissing(DockerError):
+    """The image is not there, and cannot be fetched by its name."""
+
+
+class RegistryUnreachable(DockerError):
+    """The image is not there, and its registry cannot be reached."""
+
+
+class NameTaken(DockerError):
+    """There is a container of this name."""
+
+
+class NoSpace(DockerError):
+    """The daemon's disk is full."""
+
+
+class NotRunnable(DockerError):
+    """The program is not in the image, or is none; `code` as a shell tells it: 127 or 126."""
+
+    def __init__(self, message: str, code: int) -> None:
+        super().__init__(message)
+        self.code = code
+
+    def __reduce__(self) -> tuple[type[NotRunnable], tuple[str, int]]:
+        return type(self), (str(self), self.code)
+
+
+class Gone(DockerError):
+    """There is no such container, or network."""
+
+
+_REGISTRY: Final = re.compile(
+    r"lookup|dial tcp|connection refused|no such host|i/o timeout|TLS handshake|request canceled",
+    re.IGNORECASE,
+)
+_NO_IMAGE: Final = re.compile(
+    r"no such image|manifest unknown|not found|does not exist|access denied", re.IGNORECASE
+)
+_NO_PROGRAM: Final = re.compile(
+    r"executable file not found|no such file or directory: unknown|no command spec", re.IGNORECASE
+)
+_NO_RIGHT: Final = re.compile(r"permission denied: unknown|is a directory: unknown|exec format error")
+
+
+def explain(status: int, text: str, what: str, image: str = "") -> DockerError:
+    """The error for an answer of the daemon: its HTTP status and its message, to `what` was asked."""
+    told = " ".join(text.split())
+    if "no space left on device" in told:
+        return NoSpace(
+            f"{what}: the disk of the Docker daemon is full; free it: docker system prune ({told})"
+        )
+    if image and _REGISTRY.search(told):
+        return RegistryUnreachable(
+            f"{what}: the registry of image {image} cannot be reached; load the image by docker load, or "
+            f"mend the daemon's network ({told})"
+        )
+    if image and status in (403, 404, 500) and _NO_IMAGE.search(told):
+        return ImageMissing(
+            f"{what}: there is no image {image}; is its name right, and is the daemon logged in? ({told})"
+        )
+    if _NO_PROGRAM.search(told):
+        return NotRunnable(f"{what}: {told}", 127)
+    if _NO_RIGHT.search(told):
+        return NotRunnable(f"{what}: {told}", 126)
+    return _by_status(status, told, what)
+
+
+def _by_status(status: int, told: str, what: str) -> DockerError:
+    if status == 404:
+        return Gone(f"{what}: {told}")
+    if status == 409 and "already in use" in told:
+        return NameTaken(f"{what}: {told}")
+    if status >= 500:
+        return DaemonFault(f"{what}: the Docker daemon failed: {told}")
+    return DockerError(f"{what}: {told}")

@@ -1,0 +1,184 @@
+"""ContainerSandbox: the worker's end of one container."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+from iris_api.errors import PlatformError
+from iris_api.platform import Exit, ExitKind, LogSink, Sandbox, Stats
+from iris_api.supervised.watcher import Watcher
+from iris_api.threads import ThreadContainer
+from iris_backends.docker.cgroups import Cgroup
+from iris_backends.docker.engine import Engine
+from iris_backends.docker.errors import DaemonDown, DaemonFault, DockerError, Gone
+from iris_backends.docker.exits import exit_of
+from iris_backends.docker.folder import Folder, Order
+from iris_backends.docker.logs import LogStream
+from iris_backends.docker.output import Lines
+
+__all__ = ["ContainerSandbox"]
+
+_log = logging.getLogger("iris.runtime")
+_AWAY: Final = 60.0  # seconds for which a daemon that is away is waited for, before a container is given up
+_SETTLE: Final = 0.3  # seconds after its start in which a container's first process may not heed a signal yet
+_AGAIN: Final = 0.5  # seconds between two tries of what the daemon could not do
+
+
+class ContainerSandbox(Sandbox):
+    """Follows a container's output on the watcher's thread; a thread of its own has it only while it is being
+    stopped, and at its end."""
+
+    def __init__(
+        self, folder: Folder, order: Order, engine: Engine, sink: LogSink, watcher: Watcher,
+        threads: ThreadContainer, ended: Callable[[str], None],
+    ) -> None:  # fmt: skip
+        self.uid = folder.uid
+        self._folder, self._order, self._engine = folder, order, engine
+        self._watcher, self._threads, self._on_end = watcher, threads, ended
+        self._lines = Lines(order.output_limit, sink.write)
+        self._logs = LogStream(engine.url, engine.version(), order.container)
+        self._lock = threading.Lock()
+        self._started = time.monotonic()
+        self._kill_at: float | None = None
+        self._hurry = threading.Event()
+        self._cgroup: Cgroup | None = None
+        self._peak: int | None = None
+        self._exit: Exit | None = None
+        self._ended = threading.Event()
+
+    def follow(self) -> None:
+        """Begin to deliver. Raises DockerError if the output cannot be had."""
+        self._logs.open()
+        self._watcher.add(self._logs.fileno(), self._deliver)
+
+    def wait(self, timeout: float | None = None) -> Exit | None:
+        self._ended.wait(timeout)
+        return self._exit
+
+    def stop(self, grace: float) -> None:
+        with self._lock:
+            if self._exit is not None:
+                return
+            at = time.monotonic() + max(0.0, grace)
+            first, self._kill_at = self._kill_at is None, min(at, self._kill_at or at)
+            self._hurry.set()
+        if first:
+            self._threads.spawn(self._stop, f"stop-{self.uid}")
+
+    def stats(self) -> Stats | None:
+        cgroup = None if self._ended.is_set() else self._find_cgroup()
+        return cgroup.stats() if cgroup is not None else None
+
+    def exec(self, argv: Sequence[str]) -> tuple[int, bytes]:
+        if self._ended.is_set():
+            raise PlatformError(f"sandbox {self.uid} has ended")
+        return self._engine.execute(self._order.container, argv)
+
+    def sample(self) -> None:
+        """Note the most memory that it has had so far: with its end the kernel forgets."""
+        cgroup = None if self._ended.is_set() else self._find_cgroup()
+        peak = cgroup.memory_peak() if cgroup is not None else None
+        self._peak = peak if peak is not None else self._peak
+
+    def let_go(self) -> None:
+        """Follow it no more; the container goes on. Waiters are not woken."""
+        self._watcher.remove(self._logs.fileno())
+        self._logs.close()
+        self._hurry.set()
+
+    def _find_cgroup(self) -> Cgroup | None:
+        if self._cgroup is None:
+            try:
+                state = self._engine.inspect(self._order.container, patience=0)["State"]
+            except DockerError:  # asked again with the next sample
+                return None
+            self._cgroup = Cgroup.of(int(state["Pid"])) if state["Pid"] else None
+        return self._cgroup
+
+    def _deliver(self) -> None:
+        frames, more = self._logs.read()
+        for frame in frames:
+            self._lines.add(frame)
+        if not more:
+            self._watcher.remove(self._logs.fileno())
+            self._logs.close()
+            self._threads.spawn(self._look, f"end-{self.uid}")
+
+    def _look(self, stop: threading.Event) -> None:
+        """The output has ended: so has the container, or the daemon."""
+        try:
+            end = self._wait_for_end(stop)
+        except Exception as error:
+            _log.exception("attempt %s: its end cannot be told", self.uid)
+            end = Exit(kind=ExitKind.UNKNOWN, message=f"its end cannot be told: {error}")
+        if end is not None:
+            self._lines.finish()
+            self._finish(end)
+
+    def _wait_for_end(self, stop: threading.Event) -> Exit | None:
+        """None: it goes on, and is followed again, or is somebody else's to follow."""
+        deadline = time.monotonic() + _AWAY
+        while not stop.is_set():
+            try:
+                found = self._engine.inspect(self._order.container, patience=0)
+                if not found["State"]["Running"]:
+                    self._lines.finish()
+                    return self._exit_of(found["State"])
+                self.follow()
+                return None
+            except Gone:
+                return Exit(kind=ExitKind.UNKNOWN, message="its container is gone: somebody has removed it")
+            except (DaemonDown, DaemonFault) as error:
+                if time.monotonic() > deadline:
+                    return Exit(kind=ExitKind.UNKNOWN, message=f"nobody can tell how it is: {error}")
+            stop.wait(_AGAIN)
+        return None
+
+    def _exit_of(self, state: Mapping[str, Any]) -> Exit:
+        with self._lock:  # an order to stop that is under way is told or not told, nothing between
+            stopped = self._folder.stopped
+        kept = self._folder.exit()
+        last = self._lines.last_error
+        return kept or exit_of(state, self._order, self._folder.note(), self._peak, last, stopped=stopped)
+
+    def _finish(self, end: Exit) -> None:
+        self._folder.keep_exit(end)
+        self._folder.drop_secrets()
+        with self._lock:
+            self._exit = end
+        self._on_end(self.uid)
+        self._ended.set()
+        self._hurry.set()
+
+    def _stop(self, stop: threading.Event) -> None:
+        if self._left() > 0:
+            stop.wait(max(0.0, self._started + _SETTLE - time.monotonic()))
+            self._signal(signal.SIGTERM)
+        while not stop.is_set() and not self._ended.is_set():
+            self._hurry.clear()
+            if self._left() <= 0:
+                self._signal(signal.SIGKILL)
+            self._hurry.wait(self._left() or _AGAIN)
+
+    def _left(self) -> float:
+        """Seconds that it has before it is killed."""
+        with self._lock:
+            assert self._kill_at is not None
+            return max(0.0, self._kill_at - time.monotonic())
+
+    def _signal(self, number: int) -> None:
+        with self._lock:
+            if self._exit is not None:
+                return
+            try:
+                self._engine.signal(self._order.container, number)
+                self._folder.keep_stopped()
+            except (DaemonDown, DaemonFault) as error:
+                _log.warning("attempt %s cannot be stopped yet: %s", self.uid, error)
+            except DockerError:  # it has ended by itself
+                return

@@ -1,0 +1,19 @@
+"""The docker platform keeps the rules of the kit, on a real daemon."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from iris_api.platform import Runtime
+from iris_api.testing import Installed
+from iris_backends.docker import conformance
+
+
+class TestDocker(conformance.TestDockerRuntime):
+    """With an image that is here."""
+
+    @pytest.fixture
+    def make_runtime(self, installed: Callable[..., Installed], image: str) -> Callable[[], Runtime]:
+        return installed("docker", image=image).runtime
