@@ -104,6 +104,7 @@ class Lines:
         self._rest.clear()
         if self._dropped:
             self._mark(f"{self._dropped} lines dropped here")
+            self._dropped = 0
         for source, line, at in self._tail:
             self._hand_on(source, line, max(at, self._last))
         self._tail.clear()
