@@ -164,7 +164,7 @@ class DockerRuntime(Runtime):
         way_in = ""
         if needs_way_in(launch, self._config):
             way_in = self._keeper.way_in(self._gateway_address(), launch.info.controller_address)
-        lent = packages(self._root)
+        lent = packages(_cache())
         return Plan(
             launch=launch,
             config=self._config,
@@ -262,6 +262,12 @@ class DockerRuntime(Runtime):
     def _ended(self, uid: str) -> None:
         with self._lock:
             self._sandboxes.pop(uid, None)
+
+
+def _cache() -> Path:
+    """For what all clusters of this user on this machine share."""
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "iris"
 
 
 def _name(uid: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -16,6 +17,7 @@ __all__ = ["Place", "Plan", "container_body", "labels", "needs_way_in", "place"]
 
 _LEAST_MEMORY: Final = 6 * 2**20  # bytes; the daemon refuses less
 _LOG_ROOM: Final = 4  # times the output limit: each line has its time and its stream with it
+_HOME_OF_ROOT: Final = Path("/root")
 _LOOPBACK: Final = ("", "127.0.0.1", "localhost", "::1")
 _OWN: Final = "0.0.0.0"  # noqa: S104  the address that a sandbox finds to be its own
 
@@ -103,7 +105,7 @@ def environment(plan: Plan) -> Mapping[str, str]:
 
 
 def _host_config(plan: Plan, ports: Sequence[int]) -> dict[str, Any]:
-    allowed, limits = plan.config.allowed, plan.launch.limits
+    allowed, limits, mounts = plan.config.allowed, plan.launch.limits, _mounts(plan)
     memory = max(limits.memory, _LEAST_MEMORY) if limits.memory else 0
     return {
         "NetworkMode": plan.config.network,
@@ -112,8 +114,8 @@ def _host_config(plan: Plan, ports: Sequence[int]) -> dict[str, Any]:
         "Privileged": allowed.privileged,
         "CapDrop": [] if allowed.capabilities else ["ALL"],
         "SecurityOpt": [] if allowed.new_privileges else ["no-new-privileges"],
-        "Tmpfs": {"/tmp": "exec,mode=1777"},  # noqa: S108  of the container
-        "Mounts": [_mount(one) for one in _mounts(plan)],
+        "Tmpfs": _tmpfs(plan.user, mounts),
+        "Mounts": [_mount(one) for one in mounts],
         "Memory": memory,
         "MemorySwap": memory,
         "NanoCpus": int(min(limits.cpu, plan.cpus) * 1e9),
@@ -132,6 +134,14 @@ def _mounts(plan: Plan) -> Sequence[Mount]:
         Mount(plan.folder.inside, plan.folder.inside, read_only=False),
     )
     return (*own, *plan.provided, *plan.config.parsed_mounts, *plan.launch.mounts)
+
+
+def _tmpfs(user: tuple[int, int], mounts: Sequence[Mount]) -> dict[str, str]:
+    """The home of root in an image is for root alone, and nobody else would reach what is mounted below it."""
+    found = {"/tmp": "exec,mode=1777"}  # noqa: S108  of the container
+    if user[0] and any(_HOME_OF_ROOT in mount.target.parents for mount in mounts):
+        found[str(_HOME_OF_ROOT)] = "mode=0755"
+    return found
 
 
 def _mount(mount: Mount) -> dict[str, Any]:
