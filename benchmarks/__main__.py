@@ -20,6 +20,7 @@ BENCHMARKS: Final = {
     "start": "from submit to the first line of a process task",
     "jobs": "many small jobs as threads",
     "idle": "memory and CPU of a cluster that does nothing",
+    "docker": "tasks in containers, next to docker run",
     "actors": "calls, next to Ray and Pyro5",
     "scale.tasks": "tasks through one controller with up to 1,000 workers, from submit to done",
     "scale.idle": "what that controller takes while nothing changes",

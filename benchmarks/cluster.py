@@ -18,15 +18,16 @@ IRIS: Final = Path(sys.executable).parent / "iris"
 _RESOURCES: Final = 'resources = { cpu = 32, memory = "8GB" }'
 
 
-def start_cluster(session: Session, *, own_workers: bool) -> str:
+def start_cluster(session: Session, *, own_workers: bool, runtime: str = "process", more: str = "") -> str:
     """Start ``iris up`` and wait for its health; returns its address. Without `own_workers` its pool is
-    empty."""
+    empty. `more` of the configuration."""
     count = "min = 1\nmax = 1" if own_workers else "min = 0\nmax = 1"
     address = f"127.0.0.1:{_free_port()}"
     config = session.directory / "iris.toml"
     config.write_text(
         f'[controller]\nlisten = "{address}"\nstate = "{session.directory}/state"\n'
-        f'[pools.default]\nplatform = "local"\nruntime = "process"\n{count}\n{_RESOURCES}\n'
+        f'[pools.default]\nplatform = "local"\nruntime = "{runtime}"\n{count}\n{_RESOURCES}\n'
+        f"{more}"
     )
     program = session.start([IRIS, "up", "--config", config])
     wait_until("the controller answers", lambda: _healthy(f"http://{address}"), program)

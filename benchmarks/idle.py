@@ -14,7 +14,7 @@ from benchmarks.cluster import start_cluster, start_worker
 from benchmarks.processes import Session
 from benchmarks.report import Metric, at_most
 
-__all__ = ["run"]
+__all__ = ["pss", "run"]
 
 _IDLE: Final = 5.0  # seconds until memory is read
 _WATCHED: Final = 20.0  # seconds over which CPU is counted
@@ -26,7 +26,7 @@ def run() -> Iterator[Metric]:
         start_worker(session, address)
         time.sleep(_IDLE)
         pids = session.pids()
-        yield Metric(name="idle: PSS of all processes", value=_pss(pids), unit="MB", wanted=at_most(120))
+        yield Metric(name="idle: PSS of all processes", value=pss(pids), unit="MB", wanted=at_most(120))
         yield Metric(name="idle: processes", value=len(pids), unit="")
         before = _cpu(pids)
         time.sleep(_WATCHED)
@@ -37,10 +37,10 @@ def run() -> Iterator[Metric]:
             driver.ask("callable")
         driver.stop()
         time.sleep(_IDLE)
-        yield Metric(name="idle: PSS after five jobs", value=_pss(session.pids()), unit="MB")
+        yield Metric(name="idle: PSS after five jobs", value=pss(session.pids()), unit="MB")
 
 
-def _pss(pids: Iterable[int]) -> float:
+def pss(pids: Iterable[int]) -> float:
     """Megabytes."""
     lines = (line for pid in pids for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines())
     return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1e3
