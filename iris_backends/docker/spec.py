@@ -140,7 +140,7 @@ def _tmpfs(user: tuple[int, int], mounts: Sequence[Mount]) -> dict[str, str]:
     """The home of root in an image is for root alone, and nobody else would reach what is mounted there."""
     found = {"/tmp": "exec,mode=1777"}  # noqa: S108  of the container
     if user[0] and any(_HOME_OF_ROOT in mount.target.parents for mount in mounts):
-        found[str(_HOME_OF_ROOT)] = "mode=0755"
+        found[str(_HOME_OF_ROOT)] = f"uid={user[0]},gid={user[1]}"
     return found
 
 
