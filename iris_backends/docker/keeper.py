@@ -98,6 +98,11 @@ class Keeper:
             where = _where(controller) if controller else self._wish.controller
             self._want(evolve(self._wish, lease=text, controller=where))
 
+    def keep_up(self) -> None:
+        """Make sure that a keeper runs for this process, with what it was told last. Raises PlatformError."""
+        with self._lock:
+            self._want(self._wish)
+
     def close(self, *, end_containers: bool) -> None:
         """End all containers and wait for that, or leave them as a killed worker does. Idempotent."""
         with self._lock:

@@ -35,7 +35,7 @@ __all__ = ["DockerRuntime"]
 
 _log = logging.getLogger("iris.runtime")
 _NOBODY: Final = (65534, 65534)
-_SAMPLE: Final = 1.0  # seconds between two looks at the memory of what runs
+_TEND: Final = 1.0  # seconds between two looks at the memory and the keeper of what runs
 _END: Final = 10.0  # seconds for all to end when the runtime is closed
 
 
@@ -53,11 +53,15 @@ class DockerRuntime(Runtime):
         self._threads = context.threads.child("containers")
         self._watcher = Watcher(self._threads, "containers")
         self._keeper = Keeper(
-            self._root / "keeper", self._engine.url, f"iris.root={self._label}", bound=self._bound
+            self._root / "keeper",
+            self._engine.url,
+            f"iris.root={self._label}",
+            bound=self._bound,
+            remove=self._root if self._bound else None,
         )
         self._lock = threading.Lock()
         self._sandboxes: dict[str, ContainerSandbox] = {}
-        self._sampling = False
+        self._tended = False
         self._closed = False
         self._cpus = 0
         self._gateway = ""
@@ -92,6 +96,8 @@ class DockerRuntime(Runtime):
         folders = {path.name: Folder(path) for path in sorted(self._attempts.iterdir())}
         for uid in found.keys() - folders.keys():
             self._engine.remove(found[uid]["Id"])
+        if found:
+            self._keeper.keep_up()  # before the lease of the last worker is over
         adopted = (self._adopt(folder, found.get(uid), sink_for) for uid, folder in folders.items())
         return [sandbox for sandbox in adopted if sandbox is not None]
 
@@ -146,7 +152,7 @@ class DockerRuntime(Runtime):
                 give(mount.source, self._owner, all_below=False)
         image = launch.image or self._config.image
         self._images.ensure(image)
-        self._keeper.hold(launch.lease)
+        self._keeper.hold(launch.lease, launch.info.controller_address)
         name = _name(launch.uid)
         container = self._engine.create(image, name, container_body(self._plan(folder, launch, image)))
         order = Order(
@@ -186,14 +192,14 @@ class DockerRuntime(Runtime):
             if self._closed:
                 raise PlatformError("this runtime is closed")
             self._sandboxes[folder.uid] = sandbox
-            begins, self._sampling = not self._sampling, True
+            begins, self._tended = not self._tended, True
         try:
             sandbox.follow()
         except BaseException:
             self._ended(folder.uid)
             raise
         if begins:
-            self._threads.spawn(self._sample, "container-memory")
+            self._threads.spawn(self._tend_all, "containers-tend")
         return sandbox
 
     def _adopt(
@@ -227,15 +233,22 @@ class DockerRuntime(Runtime):
         launch.output.write("stderr", f"iris: {message}", time.time_ns() // 1000)
         return EndedSandbox(launch.uid, Exit(kind=ExitKind.EXITED, code=error.code, message=message))
 
-    def _sample(self, stop: threading.Event) -> None:
-        while not stop.wait(_SAMPLE):
+    def _tend_all(self, stop: threading.Event) -> None:
+        while not stop.wait(_TEND):
             with self._lock:
                 running = list(self._sandboxes.values())
                 if not running:
-                    self._sampling = False
+                    self._tended = False
                     return
-            for sandbox in running:
-                sandbox.sample()
+            self._tend(running)
+
+    def _tend(self, running: Sequence[ContainerSandbox]) -> None:
+        for sandbox in running:
+            sandbox.sample()
+        try:
+            self._keeper.keep_up()
+        except PlatformError as error:  # tried again in a second
+            _log.warning("containers have no keeper: %s", error)
 
     def _end_all(self, running: Sequence[ContainerSandbox]) -> None:
         for sandbox in running:
