@@ -31,11 +31,11 @@ class BuggyHttpKit(TransportConformance):
 
     @pytest.fixture
     def prompt(self) -> float:
-        return 2.0
+        return 4.0
 
     @pytest.fixture
     def patience(self) -> float:
-        return 2.0
+        return 4.0
 
 
 class Healthy(HttpTransport):

@@ -19,7 +19,7 @@ from iris_api.testing.fakes import transport as fake
 from iris_api.testing.fakes.transport import Call, MemoryChannel, MemoryListener
 from iris_api.transport import Bind, Channel, Deliver, Handler, Listener, Reply, Request, Transport
 
-__all__ = ["BUGS", "BuggyTransportKit", "Healthy"]
+__all__ = ["BUGS", "Buggy", "BuggyTransportKit", "Healthy"]
 
 
 class BuggyTransportKit(TransportConformance):
@@ -41,7 +41,7 @@ class BuggyTransportKit(TransportConformance):
         return 0.5
 
 
-class _Buggy(MemoryTransport):
+class Buggy(MemoryTransport):
     listener: type[MemoryListener] = MemoryListener
     channel: type[MemoryChannel] = MemoryChannel
 
@@ -52,11 +52,11 @@ class _Buggy(MemoryTransport):
         return self.channel(address, token)
 
 
-class Healthy(_Buggy):
+class Healthy(Buggy):
     """Nothing is broken."""
 
 
-class SwallowsTheContext(_Buggy):
+class SwallowsTheContext(Buggy):
     """Handlers run in a context with nothing in it."""
 
     class listener(MemoryListener):
@@ -64,7 +64,7 @@ class SwallowsTheContext(_Buggy):
             super().__init__(lambda request: contextvars.Context().run(handler, request), bind)
 
 
-class TakesTheCallersContext(_Buggy):
+class TakesTheCallersContext(Buggy):
     """Handlers run in the context of the call."""
 
     class listener(MemoryListener):
@@ -73,7 +73,7 @@ class TakesTheCallersContext(_Buggy):
             super().take(call)
 
 
-class HasOneContext(_Buggy):
+class HasOneContext(Buggy):
     """Handlers run in one copy of the context, all in the same."""
 
     class listener(MemoryListener):
@@ -82,21 +82,21 @@ class HasOneContext(_Buggy):
             super().__init__(lambda request: context.run(handler, request), bind)
 
 
-class OneCallAtATime(_Buggy):
+class OneCallAtATime(Buggy):
     """A listener serves one call, then the next."""
 
     def listen(self, handler: Handler, bind: Bind) -> Listener:
         return super().listen(handler, evolve(bind, max_concurrency=1))
 
 
-class HasNoBound(_Buggy):
+class HasNoBound(Buggy):
     """It overlooks `max_concurrency`."""
 
     def listen(self, handler: Handler, bind: Bind) -> Listener:
         return super().listen(handler, evolve(bind, max_concurrency=100))
 
 
-class OneCallOfAChannel(_Buggy):
+class OneCallOfAChannel(Buggy):
     """A channel sends a call when the one before has ended."""
 
     class channel(MemoryChannel):
@@ -115,7 +115,7 @@ class OneCallOfAChannel(_Buggy):
                 super().post(request, done)
 
 
-class MixesUpReplies(_Buggy):
+class MixesUpReplies(Buggy):
     """A call gets the reply to the one before it on its channel."""
 
     class channel(MemoryChannel):
@@ -129,7 +129,7 @@ class MixesUpReplies(_Buggy):
             super().post(request, mixed)
 
 
-class IgnoresTheDeadline(_Buggy):
+class IgnoresTheDeadline(Buggy):
     """A call takes as long as its handler."""
 
     class listener(MemoryListener):
@@ -138,7 +138,7 @@ class IgnoresTheDeadline(_Buggy):
             super().take(call)
 
 
-class PostsTwice(_Buggy):
+class PostsTwice(Buggy):
     """What is posted is delivered, and delivered again."""
 
     class channel(MemoryChannel):
@@ -160,7 +160,7 @@ class PostsTwice(_Buggy):
             super().post(request, twice)
 
 
-class RetriesWhatMayHaveRun(_Buggy):
+class RetriesWhatMayHaveRun(Buggy):
     """A synchronous call that was Lost is made again."""
 
     class channel(MemoryChannel):
@@ -171,7 +171,7 @@ class RetriesWhatMayHaveRun(_Buggy):
                 return super().call(request)
 
 
-class ForgetsTheCode(_Buggy):
+class ForgetsTheCode(Buggy):
     """All refusals are one."""
 
     class channel(MemoryChannel):
@@ -183,7 +183,7 @@ class ForgetsTheCode(_Buggy):
             super().post(request, coarsen)
 
 
-class LostIsNotSent(_Buggy):
+class LostIsNotSent(Buggy):
     """What was begun is told to be safe to send again."""
 
     class channel(MemoryChannel):
@@ -191,7 +191,7 @@ class LostIsNotSent(_Buggy):
             super().post(request, lambda *outcome: deliver(*_as(NotSent, Lost, *outcome)))
 
 
-class NotSentIsLost(_Buggy):
+class NotSentIsLost(Buggy):
     """What nobody has got is told to have run, maybe."""
 
     class channel(MemoryChannel):
@@ -199,14 +199,14 @@ class NotSentIsLost(_Buggy):
             super().post(request, lambda *outcome: deliver(*_as(Lost, NotSent, *outcome)))
 
 
-class LetsEverybodyIn(_Buggy):
+class LetsEverybodyIn(Buggy):
     """It overlooks the token."""
 
     def listen(self, handler: Handler, bind: Bind) -> Listener:
         return super().listen(handler, evolve(bind, token=None))
 
 
-class ForgetsPendingCalls(_Buggy):
+class ForgetsPendingCalls(Buggy):
     """A channel that is closed leaves its callers waiting."""
 
     class channel(MemoryChannel):
@@ -214,101 +214,14 @@ class ForgetsPendingCalls(_Buggy):
             self._closed = True
 
 
-class TakesAPortTwice(_Buggy):
+class TakesAPortTwice(Buggy):
     """A port that is taken is as good as another."""
 
     def listen(self, handler: Handler, bind: Bind) -> Listener:
         return super().listen(handler, evolve(bind, port=0))
 
 
-class DropsEmptyBuffers(_Buggy):
-    """What has no bytes does not travel."""
-
-    class channel(MemoryChannel):
-        def post(self, request: Request, deliver: Deliver) -> None:
-            full = tuple(buffer for buffer in request.buffers if len(buffer))
-            super().post(evolve(request, buffers=full), deliver)
-
-
-class CutsAt16MiB(_Buggy):
-    """A length of 24 bits."""
-
-    class channel(MemoryChannel):
-        def post(self, request: Request, deliver: Deliver) -> None:
-            super().post(evolve(request, head=request.head[: 2**24]), deliver)
-
-
-class CutsBuffersAt16MiB(_Buggy):
-    """Each buffer has a length of 24 bits."""
-
-    class channel(MemoryChannel):
-        def post(self, request: Request, deliver: Deliver) -> None:
-            cut = tuple(buffer[: 2**24] for buffer in request.buffers)
-            super().post(evolve(request, buffers=cut), deliver)
-
-
-class CutsWhatIsSubmitted(_Buggy):
-    """As before, for what is sent without waiting."""
-
-    class channel(MemoryChannel):
-        def submit(self, request: Request) -> Future[Reply]:
-            return super().submit(evolve(request, head=request.head[: 2**24]))
-
-        def call(self, request: Request) -> Reply:
-            return super().submit(request).result(request.timeout)
-
-
-class ForgetsTheFence(_Buggy):
-    """The endpoint's uid stays at home."""
-
-    class channel(MemoryChannel):
-        def post(self, request: Request, deliver: Deliver) -> None:
-            super().post(evolve(request, endpoint_uid=""), deliver)
-
-
-class LosesTheFailure(_Buggy):
-    """An exception is a value."""
-
-    class listener(MemoryListener):
-        def __init__(self, handler: Handler, bind: Bind) -> None:
-            super().__init__(lambda request: evolve(handler(request), failure=None), bind)
-
-
-class LendsTheCallersMemory(_Buggy):
-    """Buffers are handed over, not copied."""
-
-    class listener(MemoryListener):
-        def take(self, call: Call) -> None:
-            call.request = evolve(call.request, buffers=_lent.pop())
-            super().take(call)
-
-    class channel(MemoryChannel):
-        def post(self, request: Request, deliver: Deliver) -> None:
-            _lent.append(request.buffers)
-            super().post(request, deliver)
-
-
-class LendsTheHandlersMemory(_Buggy):
-    """The reply's buffers are handed over, not copied."""
-
-    class listener(MemoryListener):
-        def __init__(self, handler: Handler, bind: Bind) -> None:
-            def lend(request: Request) -> Reply:
-                reply = handler(request)
-                _lent.append(reply.buffers)
-                return reply
-
-            super().__init__(lend, bind)
-
-    class channel(MemoryChannel):
-        def post(self, request: Request, deliver: Deliver) -> None:
-            def lent(reply: Reply | None, error: BaseException | None) -> None:
-                deliver(evolve(reply, buffers=_lent.pop()) if reply else None, error)
-
-            super().post(request, lent)
-
-
-class HidesThePort(_Buggy):
+class HidesThePort(Buggy):
     """Port 0 stays 0."""
 
     def listen(self, handler: Handler, bind: Bind) -> Listener:
@@ -317,13 +230,13 @@ class HidesThePort(_Buggy):
         return listener
 
 
-class HasAnotherScheme(_Buggy):
+class HasAnotherScheme(Buggy):
     """Its addresses are not those that it says it serves."""
 
     schemes = ("ram",)
 
 
-class ServesTheLastHandler(_Buggy):
+class ServesTheLastHandler(Buggy):
     """Two listeners share what they serve."""
 
     class listener(MemoryListener):
@@ -334,7 +247,7 @@ class ServesTheLastHandler(_Buggy):
             super().__init__(lambda request: self.last[-1](request), bind)
 
 
-class StaysWithTheFirst(_Buggy):
+class StaysWithTheFirst(Buggy):
     """A channel knows the listener of its first call, and no later one."""
 
     class channel(MemoryChannel):
@@ -349,7 +262,7 @@ class StaysWithTheFirst(_Buggy):
                 super().post(request, deliver)
 
 
-class KillsRunningCalls(_Buggy):
+class KillsRunningCalls(Buggy):
     """Close waits for nobody."""
 
     class listener(MemoryListener):
@@ -357,7 +270,7 @@ class KillsRunningCalls(_Buggy):
             super().close(0.0)
 
 
-class ServesWhileItCloses(_Buggy):
+class ServesWhileItCloses(Buggy):
     """Close waits, and lets new calls in meanwhile."""
 
     class listener(MemoryListener):
@@ -367,7 +280,7 @@ class ServesWhileItCloses(_Buggy):
             super().close(timeout)
 
 
-class WaitsTooLong(_Buggy):
+class WaitsTooLong(Buggy):
     """Close takes the time that the calls need."""
 
     class listener(MemoryListener):
@@ -375,7 +288,7 @@ class WaitsTooLong(_Buggy):
             super().close(10 * timeout)
 
 
-class RunsAfterClose(_Buggy):
+class RunsAfterClose(Buggy):
     """A listener that is closed still serves."""
 
     class listener(MemoryListener):
@@ -383,7 +296,7 @@ class RunsAfterClose(_Buggy):
             return
 
 
-class LeavesAThread(_Buggy):
+class LeavesAThread(Buggy):
     """Close ends the calls, and leaves what waited for them."""
 
     class listener(MemoryListener):
@@ -393,7 +306,7 @@ class LeavesAThread(_Buggy):
             self._threads.stop = stop  # type: ignore[method-assign]
 
 
-class LeavesAThreadOfACall(_Buggy):
+class LeavesAThreadOfACall(Buggy):
     """Close cuts a call off, and what ran it stays."""
 
     class listener(MemoryListener):
@@ -403,9 +316,6 @@ class LeavesAThreadOfACall(_Buggy):
             if left:
                 self._threads.stop = lambda timeout=0: []  # type: ignore[method-assign]
             super().close(timeout)
-
-
-_lent: Final[list[tuple[memoryview, ...]]] = []
 
 
 def _as(
@@ -431,14 +341,6 @@ BUGS: Final[dict[type[MemoryTransport], str]] = {
     LetsEverybodyIn: "strangers",
     ForgetsPendingCalls: "channel_close",
     TakesAPortTwice: "port_in_use",
-    DropsEmptyBuffers: "buffers",
-    CutsAt16MiB: "bytes",
-    CutsWhatIsSubmitted: "bytes",
-    CutsBuffersAt16MiB: "buffers",
-    ForgetsTheFence: "fields",
-    LosesTheFailure: "failure",
-    LendsTheCallersMemory: "sent_is_a_copy",
-    LendsTheHandlersMemory: "reply_is_a_copy",
     HidesThePort: "port_zero",
     HasAnotherScheme: "scheme",
     ServesTheLastHandler: "two_listeners",

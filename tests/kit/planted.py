@@ -9,7 +9,8 @@ import pytest
 __all__ = ["outcomes"]
 
 _CASE = """
-from {module} import {kit}, {subject}
+from {kit_module} import {kit}
+from {module} import {subject}
 
 class TestSubject({kit}):
     {attribute} = {subject}
@@ -20,9 +21,13 @@ def outcomes(
     pytester: pytest.Pytester, kit: type, attribute: str, subject: type, *rules: str
 ) -> dict[str, str]:
     """What became of each rule of `kit` with its `attribute` set to `subject`, by name; of `rules` alone if
-    any are given. Both classes are of one module."""
+    any are given."""
     case = _CASE.format(
-        module=subject.__module__, kit=kit.__name__, subject=subject.__name__, attribute=attribute
+        kit_module=kit.__module__,
+        kit=kit.__name__,
+        module=subject.__module__,
+        subject=subject.__name__,
+        attribute=attribute,
     )
     path = pytester.makepyfile(test_subject=case)
     wanted = [f"{path}::TestSubject::test_{rule}" for rule in rules] or [f"{path}::TestSubject"]

@@ -10,10 +10,13 @@ import pytest
 from iris_api.platform import Runtime
 from iris_api.testing import FakeRuntime, Installed, RuntimeConformance
 from iris_api.testing.conformance import rules_of
-from tests.kit import bugs_processes, bugs_runtime
+from tests.kit import bugs_leftovers, bugs_output, bugs_processes, bugs_runtime
 from tests.kit.able import AbleKit
 from tests.kit.fakes import FakeRuntimeKit
 from tests.kit.planted import outcomes
+
+BUGS = bugs_runtime.BUGS | bugs_output.BUGS
+PROCESS_BUGS = bugs_processes.BUGS | bugs_leftovers.BUGS
 
 
 class TestFakeRuntime(FakeRuntimeKit):
@@ -46,15 +49,15 @@ class TestThreadsOnly(RuntimeConformance):
         return installed("local").runtime
 
 
-@pytest.mark.parametrize("bug", bugs_runtime.BUGS, ids=lambda bug: bug.__name__)
+@pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.__name__)
 def test_bug_is_found(pytester: pytest.Pytester, bug: type[FakeRuntime]) -> None:
-    rule = bugs_runtime.BUGS[bug]
+    rule = BUGS[bug]
     assert outcomes(pytester, bugs_runtime.BuggyRuntimeKit, "runtime_class", bug, rule) == {rule: "failed"}
 
 
-@pytest.mark.parametrize("bug", bugs_processes.BUGS, ids=lambda bug: bug.__name__)
+@pytest.mark.parametrize("bug", PROCESS_BUGS, ids=lambda bug: bug.__name__)
 def test_bug_of_processes_is_found(pytester: pytest.Pytester, bug: type[bugs_processes.Healthy]) -> None:
-    rule = bugs_processes.BUGS[bug]
+    rule = PROCESS_BUGS[bug]
     if rule.startswith("mount") and "mounts" in AbleKit.not_promised:
         pytest.skip(AbleKit.not_promised["mounts"])
     assert outcomes(pytester, bugs_processes.BuggyProcessKit, "runtime_class", bug, rule) == {rule: "failed"}
@@ -63,12 +66,12 @@ def test_bug_of_processes_is_found(pytester: pytest.Pytester, bug: type[bugs_pro
 def test_no_rule_finds_a_bug_where_there_is_none(pytester: pytest.Pytester) -> None:
     """With the patience that the bugs are given."""
     kept = outcomes(pytester, bugs_runtime.BuggyRuntimeKit, "runtime_class", bugs_runtime.Healthy)
-    assert {rule for rule, outcome in kept.items() if outcome == "passed"} >= set(bugs_runtime.BUGS.values())
+    assert {rule for rule, outcome in kept.items() if outcome == "passed"} >= set(BUGS.values())
 
 
 def test_no_rule_finds_a_bug_in_healthy_processes(pytester: pytest.Pytester) -> None:
     """With the patience that the bugs are given."""
-    rules = set(bugs_processes.BUGS.values())
+    rules = set(PROCESS_BUGS.values())
     kit, healthy = bugs_processes.BuggyProcessKit, bugs_processes.Healthy
     wanted = dict.fromkeys(rules, "passed")
     if "mounts" in AbleKit.not_promised:
@@ -79,4 +82,4 @@ def test_no_rule_finds_a_bug_in_healthy_processes(pytester: pytest.Pytester) -> 
 def test_each_rule_has_a_bug() -> None:
     """A rule that no bug can break says nothing."""
     rules = {rule.name.removeprefix("runtime.") for rule in rules_of(RuntimeConformance)}
-    assert rules == {*bugs_runtime.BUGS.values(), *bugs_processes.BUGS.values()}
+    assert rules == {*BUGS.values(), *PROCESS_BUGS.values()}

@@ -10,9 +10,12 @@ import pytest
 from iris_api.testing import MemoryTransport, TransportConformance
 from iris_api.testing.conformance import rules_of
 from iris_api.transport import Transport
+from tests.kit import bugs_payloads, bugs_transport
 from tests.kit.bugs_http import BUGS as SOCKET_BUGS
-from tests.kit.bugs_transport import BUGS, BuggyTransportKit, Healthy
+from tests.kit.bugs_transport import BuggyTransportKit, Healthy
 from tests.kit.planted import outcomes
+
+BUGS = bugs_transport.BUGS | bugs_payloads.BUGS
 
 
 class TestMemory(TransportConformance):
