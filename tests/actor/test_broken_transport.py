@@ -14,8 +14,11 @@ import pytest
 
 from iris.actor import ActorClient, ActorServer
 from iris.actor.resolver import FixedResolver
+from iris.client.dispatch import Dispatcher, Work
 from iris_actor import ambient
+from iris_actor.channels import submit_over
 from iris_api.errors import DeadlineExceeded, PluginError
+from iris_api.resolver import Endpoint
 from iris_api.transport import Channel, Listener, Reply, Request
 from tests.plugins.site import Site, site
 
@@ -26,6 +29,7 @@ SOURCE = """
 from attrs import frozen
 from iris_api.hookspecs import hookimpl
 from iris_api.provider import Provider
+from iris_api.resolver import Endpoint
 from iris_api.transport import Transport
 
 @frozen
@@ -270,3 +274,18 @@ def test_a_channel_of_no_plugin_is_named_by_its_class(monkeypatch: pytest.Monkey
     said = r"calc\.add: tests\.actor\.test_broken_transport\.Odd has not kept"
     with pytest.raises(DeadlineExceeded, match=said):
         Odd(lambda _: Future()).call(Request("calc", "add", timeout=0.05))
+
+
+@pytest.mark.parametrize(("submit", "kind"), [(_raise, ZeroDivisionError), (lambda _: 7, PluginError)])
+def test_a_channel_that_fails_ends_the_task_of_a_pool(
+    submit: Callable[[Request], Any], kind: type[Exception]
+) -> None:
+    """And not the thread that gave it out."""
+    dispatcher = Dispatcher(
+        lambda _endpoint: Odd(submit), print, submit_over, method="run", max_retries=0, task_timeout=1.0
+    )
+    dispatcher.set_workers((Endpoint("pool", "acme://127.0.0.1:1", uid="u"),))
+    work = Work((b"", ()))
+    dispatcher.submit(work)
+    assert isinstance(work.future.exception(5), kind)
+    dispatcher.close()

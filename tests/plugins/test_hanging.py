@@ -80,3 +80,19 @@ def test_a_call_is_overdue_after_the_patience() -> None:
         clock.advance(2)
         assert calls.overdue(30) == ["plugin 'acme' (iris-acme 1.0) has not returned from list() for 31 s"]
     assert calls.overdue(30) == []
+
+
+def test_a_call_that_is_overdue_is_news_once() -> None:
+    clock = VirtualClock()
+    calls = PluginCalls("'acme' (iris-acme 1.0)", clock=clock.now)
+    with calls.during("list()"):
+        clock.advance(31)
+        with calls.during("delete()"):
+            assert calls.newly_overdue(30) == [
+                "plugin 'acme' (iris-acme 1.0) has not returned from list() for 31 s"
+            ]
+            clock.advance(31)
+            assert calls.newly_overdue(30) == [
+                "plugin 'acme' (iris-acme 1.0) has not returned from delete() for 31 s"
+            ]
+            assert calls.newly_overdue(30) == []
