@@ -6,13 +6,13 @@ import os
 import subprocess
 import sys
 
+TYPE_CHECKING = False  # of typing, which is slow to import
+if TYPE_CHECKING:
+    from typing import NoReturn
+
 
 def main(target: str, requirements: str, uv: str) -> None:
     """Become the installer."""
-    here = os.getcwd()  # noqa: PTH109  pathlib is slow to import
-    os.environ["TMPDIR"] = os.path.join(here, "tmp")  # noqa: PTH118  that of an image may be small
-    os.makedirs(os.environ["TMPDIR"], exist_ok=True)  # noqa: PTH103
-    _see_to_caches(os.path.join(here, "cache"))  # noqa: PTH118
     if uv and _runs(uv):
         _become(
             "uv",
@@ -27,20 +27,6 @@ def main(target: str, requirements: str, uv: str) -> None:
         *(sys.executable, "-m", "pip", "install", "--target", target, "--no-input"),
         *("--disable-pip-version-check", "--progress-bar", "off", "-r", requirements),
     )
-
-
-def _see_to_caches(own: str) -> None:
-    """A cache that cannot be written is none: a new one lives as long as the installation."""
-    home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")  # noqa: PTH111
-    for name, usual in (("UV_CACHE_DIR", "uv"), ("PIP_CACHE_DIR", "pip")):
-        if not _writable(os.environ.get(name) or os.path.join(home, usual)):  # noqa: PTH118
-            os.environ[name] = os.path.join(own, usual)  # noqa: PTH118
-
-
-def _writable(path: str) -> bool:
-    while not os.path.exists(path) and os.path.dirname(path) != path:  # noqa: PTH110, PTH120
-        path = os.path.dirname(path)  # noqa: PTH120
-    return os.path.isdir(path) and os.access(path, os.W_OK)  # noqa: PTH112
 
 
 def _runs(uv: str) -> bool:
@@ -58,10 +44,28 @@ def _has_pip() -> bool:
     return importlib.util.find_spec("pip") is not None
 
 
-def _become(name: str, *argv: str) -> None:
+def _become(name: str, *argv: str) -> "NoReturn":
     sys.stderr.write(f"iris: {name} installs\n")
     sys.stderr.flush()
-    os.execv(argv[0], argv)  # noqa: S606
+    os.execve(argv[0], argv, _environment())  # noqa: S606
+
+
+def _environment() -> "dict[str, str]":
+    """With directories for temporary files and, where the user has none, caches beside the packages: those of
+    a container are often memory."""
+    here = os.getcwd()  # noqa: PTH109  pathlib is slow to import
+    temporary = os.path.join(here, "tmp")  # noqa: PTH118
+    os.makedirs(temporary, exist_ok=True)  # noqa: PTH103
+    env = {**os.environ, "TMPDIR": temporary}
+    home = env.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")  # noqa: PTH111
+    for name in ("UV_CACHE_DIR", "PIP_CACHE_DIR"):
+        if not _writable(env.get(name) or home):
+            env[name] = os.path.join(here, "cache", name)  # noqa: PTH118
+    return env
+
+
+def _writable(path: str) -> bool:
+    return os.path.isdir(path) and os.access(path, os.W_OK)  # noqa: PTH112
 
 
 if __name__ == "__main__":
