@@ -98,7 +98,8 @@ class CauseKind(enum.StrEnum):
 
 @frozen(kw_only=True)
 class Cause:
-    """`memory_peak` in bytes; `by` says who ordered it; `last_lines` are the end of the output."""
+    """`memory_peak` in bytes; `by` says who ordered it; `last_lines` are the end of the output. `of_job`: what
+    the job asks for is not to be had, and is not tried again."""
 
     kind: CauseKind
     message: str
@@ -107,6 +108,7 @@ class Cause:
     memory_peak: int | None = None
     by: str = ""
     last_lines: tuple[str, ...] = ()
+    of_job: bool = False
 
 
 def _text(what: str) -> Callable[[Any, Any, Any], None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from iris_api.errors import PlatformError
+from iris_api.errors import JobFault, PlatformError
 
 __all__ = [
     "DaemonDown",
@@ -33,7 +33,7 @@ class DaemonFault(DockerError):
     """The daemon failed by itself."""
 
 
-class ImageMissing(DockerError):
+class ImageMissing(DockerError, JobFault):
     """The image is not there, and cannot be fetched by its name."""
 
 

@@ -52,11 +52,8 @@ def exit_of(
 def _not_run(order: Order, code: int, what: str, why: str) -> Exit:
     """A program that is not in the image is the job's fault, an interpreter that is not there the image's."""
     if order.is_call:
-        return Exit(
-            kind=ExitKind.ENVIRONMENT,
-            code=code,
-            message=f"image {order.image} cannot run a call: {what}: {why}",
-        )
+        told = f"image {order.image} cannot run a call: {what}: {why}"
+        return Exit(kind=ExitKind.ENVIRONMENT, code=code, message=told, of_job=True)
     return Exit(kind=ExitKind.EXITED, code=code, message=f"cannot run {what}: {why}")
 
 

@@ -228,7 +228,7 @@ class DockerRuntime(Runtime):
         if launch.entry.call:
             image = launch.image or self._config.image
             why = f"image {image} has no python3 that could run a call ({error})"
-            return EndedSandbox(launch.uid, Exit(kind=ExitKind.ENVIRONMENT, message=why))
+            return EndedSandbox(launch.uid, Exit(kind=ExitKind.ENVIRONMENT, message=why, of_job=True))
         message = f"cannot run {launch.entry.argv[0] or repr('')}: {error}"
         launch.output.write("stderr", f"iris: {message}", time.time_ns() // 1000)
         return EndedSandbox(launch.uid, Exit(kind=ExitKind.EXITED, code=error.code, message=message))

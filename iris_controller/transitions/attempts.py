@@ -156,6 +156,8 @@ def _may_retry(draft: Draft, job: Job, task: Task, cause: Cause) -> bool:
     match blame(cause):
         case Blame.USER:
             return _paid(draft, job, task, Blame.USER) <= job.spec.max_retries_failure
+        case Blame.PLATFORM if cause.of_job:
+            return False
         case Blame.PLATFORM if cause.kind is CauseKind.ENVIRONMENT and _environments(draft, task) > _MENDED:
             return False
         case Blame.PLATFORM:

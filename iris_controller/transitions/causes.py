@@ -81,13 +81,15 @@ def cause_of(end: Exit, last_lines: tuple[str, ...] = ()) -> Cause | None:
         signal=end.signal,
         memory_peak=end.memory_peak,
         last_lines=last_lines,
+        of_job=end.of_job,
     )
 
 
 def _explain(end: Exit) -> tuple[CauseKind, str]:
     match end.kind:
         case ExitKind.EXITED:
-            return CauseKind.EXIT, f"task exited with code {end.code}"
+            why = f": {end.message}" if end.message else ""
+            return CauseKind.EXIT, f"task exited with code {end.code}{why}"
         case ExitKind.RAISED:
             return CauseKind.EXCEPTION, end.message or "task raised an exception"
         case ExitKind.OUT_OF_MEMORY:

@@ -101,6 +101,19 @@ def test_an_environment_that_cannot_be_made_is_not_tried_for_ever() -> None:
     assert ended.cause.message == "no such interpreter"
 
 
+def test_what_the_job_asks_for_in_vain_is_not_tried_again() -> None:
+    """Such as an image that there is not."""
+    cluster = Cluster()
+    cluster.join()
+    job = cluster.submit()
+    cluster.settle()
+    cluster.end(f"{job}:0", Exit(kind=ExitKind.ENVIRONMENT, message="there is no image x", of_job=True))
+    ended = cluster.job(job)
+    assert ended.state is JobState.WORKER_FAILED
+    assert ended.cause is not None
+    assert ended.cause.message == "there is no image x"
+
+
 def test_a_gang_may_back_off_for_longer_than_it_may_wait_for_a_place() -> None:
     """As a task alone may: the limit runs from when all of the gang may be placed."""
     cluster = Cluster()
