@@ -98,8 +98,8 @@ class CauseKind(enum.StrEnum):
 
 @frozen(kw_only=True)
 class Cause:
-    """`memory_peak` in bytes; `by` says who ordered it; `last_lines` are the end of the output. `of_job`: what
-    the job asks for is not to be had, and is not tried again."""
+    """`memory_peak` in bytes; `by` says who ordered it; `last_lines` are the end of the output. `of_job`:
+    what the job asks for is not to be had, and is not tried again."""
 
     kind: CauseKind
     message: str

@@ -36,6 +36,12 @@ class Images:
                 self._engine.pull(name)
         return self._id(name)
 
+    def path_in(self, name: str) -> str:
+        """PATH as the image sets it; empty if it does not."""
+        found = self._engine.image(name) or {}
+        lines = (found.get("Config") or {}).get("Env") or []
+        return next((line.removeprefix("PATH=") for line in lines if line.startswith("PATH=")), "")
+
     def _id(self, name: str) -> str:
         found = self._engine.image(name)
         return str(found["Id"]) if found is not None else ""

@@ -67,7 +67,8 @@ class DockerRuntime(Runtime):
         self._gateway = ""
 
     def interpreter(self, image: str) -> Interpreter:
-        return Interpreter(("python3",), self._images.ensure(image or self._config.image))
+        name = image or self._config.image
+        return Interpreter(("python3",), self._images.ensure(name), self._images.path_in(name))
 
     def start(self, launch: Launch) -> Sandbox:
         folder = Folder(self._attempts / launch.uid)
