@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from attrs import field, frozen
 
 from iris_api.credentials import Token
+from iris_api.resources import ResourceSpec
 from iris_api.threads import ThreadContainer, get_thread_registry
 
-__all__ = ["Context", "RunningWorker", "WorkerSpec"]
+__all__ = ["Context", "RunningWorker", "WorkerSettings", "WorkerSpec"]
 
 
 @frozen(kw_only=True)
@@ -36,10 +37,22 @@ class RunningWorker(Protocol):
         """Have it end, with all that it runs; returns at once."""
 
 
+class WorkerSettings(Protocol):
+    """Tells what a worker on another machine needs of the configuration."""
+
+    def __call__(
+        self, pool: str, *, runtime: str = "", resources: ResourceSpec | None = None
+    ) -> Mapping[str, Any]:
+        """The tables of the iris.toml for ``iris worker --pool <pool>``: `iris_api.config.to_toml` writes
+        them. `runtime` and `resources` are for a pool that names none. Raises PlatformError for a pool that
+        the configuration does not have."""
+
+
 @frozen(kw_only=True)
 class Context:
     """`controller` is its address, empty where there is none. `directory` is on a local disk, for
-    what the plugin must find again after a restart; it may not exist yet."""
+    what the plugin must find again after a restart; it may not exist yet. `run_worker` starts a worker in
+    this process, and `worker_settings` is for one elsewhere; each None where there is no controller."""
 
     cluster: str = "default"
     controller: str = ""
@@ -49,3 +62,4 @@ class Context:
     clock: Callable[[], float] = time.monotonic
     directory: Path | None = None
     run_worker: Callable[[WorkerSpec], RunningWorker] | None = None
+    worker_settings: WorkerSettings | None = None

@@ -201,12 +201,13 @@ class SliceState(enum.StrEnum):
 class SliceRequest:
     """`slice_id` is made by the core: a label of at most 57 characters, and `pool` one of at most 63. `size`
     machines are made as one, or none; machine i is worker ``<slice_id>-<i>``. `template` is an instance of
-    the class that `Machines.template` names, or None."""
+    the class that `Machines.template` names, or None. `resources` of a machine, None: the pool names none."""
 
     slice_id: str
     pool: str
     size: int = 1
     template: Any = None
+    resources: ResourceSpec | None = None
 
 
 @frozen(kw_only=True)

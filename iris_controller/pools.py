@@ -14,6 +14,7 @@ from iris_api.errors import Denied, NoCapacity
 from iris_api.ids import new_id
 from iris_api.platform import Machines, Slice, SliceRequest, SliceState
 from iris_api.plugins import PluginCalls
+from iris_api.resources import ResourceSpec
 from iris_api.threads import ThreadContainer, get_thread_registry
 
 __all__ = ["Plan", "Pool", "PoolKeeper", "Wait", "plan"]
@@ -37,15 +38,16 @@ class Pool:
     max: int = 1
     size: int = 1
     template: Any = None
+    resources: ResourceSpec | None = None
     plugin: str = ""
 
 
 @frozen
 class Plan:
-    """Slices to make, and ids of slices to delete."""
+    """How many slices to make, and which to delete."""
 
     create: int = 0
-    delete: tuple[str, ...] = ()
+    delete: tuple[Slice, ...] = ()
 
 
 @frozen
@@ -70,7 +72,7 @@ def plan(pool: Pool, slices: Iterable[Slice], wait: Wait, mono: float) -> Plan:
     """What brings a pool to its minimum: a failed slice is deleted, and does not count; nothing is made
     while a pool waits or beyond its maximum. Surplus is left alone: it may be at work."""
     own = [one for one in slices if one.pool == pool.name]
-    failed = tuple(one.slice_id for one in own if one.state is SliceState.FAILED)
+    failed = tuple(one for one in own if one.state is SliceState.FAILED)
     present = sum(one.state in (SliceState.CREATING, SliceState.READY) for one in own)
     if wait.stopped or mono < wait.until:
         return Plan(delete=failed)
@@ -125,10 +127,11 @@ class PoolKeeper:
         calls = self._calls[pool.name]
         try:
             wanted = plan(pool, self._look(pool), self._waits[pool.name], self._clock())
-            for slice_id in wanted.delete:
-                _log.warning("pool %s: slice %s has failed and is deleted", pool.name, slice_id)
+            for failed in wanted.delete:
+                why = f": {failed.message}" if failed.message else ""
+                _log.warning("pool %s: slice %s has failed and is deleted%s", pool.name, failed.slice_id, why)
                 with calls.during("delete()"):
-                    pool.machines.delete(slice_id)
+                    pool.machines.delete(failed.slice_id)
             for _ in range(wanted.create):
                 with calls.during("create()"):
                     made = pool.machines.create(_request(pool))
@@ -179,4 +182,10 @@ class PoolKeeper:
 
 def _request(pool: Pool) -> SliceRequest:
     name = new_id(pool.name[:_NAME].rstrip("-"))
-    return SliceRequest(slice_id=name, pool=pool.name, size=pool.size, template=pool.template)
+    return SliceRequest(
+        slice_id=name,
+        pool=pool.name,
+        size=pool.size,
+        template=pool.template,
+        resources=pool.resources,
+    )

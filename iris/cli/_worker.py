@@ -30,6 +30,8 @@ _LOOK: Final = 1.0  # seconds between looks whether the worker still is one
     "--pool", default="default", show_default=True, help="Pool of the configuration that it belongs to."
 )
 @click.option("--id", "worker_id", help="Its id; keep it over restarts, so that it finds its tasks again.")
+@click.option("--slice", "slice_id", help="Slice that its machine belongs to [default: one of its own].")
+@click.option("--index", type=click.IntRange(min=0), default=0, help="Which machine of the slice it is on.")
 @click.option(
     "--directory",
     type=click.Path(path_type=Path, file_okay=False),
@@ -44,6 +46,8 @@ _LOOK: Final = 1.0  # seconds between looks whether the worker still is one
 def worker(
     pool: str,
     worker_id: str | None,
+    slice_id: str | None,
+    index: int,
     directory: Path | None,
     advertise_host: str | None,
     controller: str | None,
@@ -79,7 +83,8 @@ def worker(
         threads=threads,
         advertise_host=advertise_host or _own_address(connection.address),
     )
-    hosted = host.run(WorkerSpec(worker_id=identity, pool=pool, slice_id=identity))
+    whose = check_label(slice_id or identity, "slice id")
+    hosted = host.run(WorkerSpec(worker_id=identity, pool=pool, slice_id=whose, index=index))
     click.echo(f"Worker {identity} of pool {pool} serves {connection.address}. Ctrl+C ends it.")
     threads.spawn(lambda stop: _end_with(hosted, stop), "watch")
     wait_for_signal()

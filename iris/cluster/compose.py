@@ -9,6 +9,7 @@ import contextlib
 import logging
 import shutil
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from attrs import evolve
 
 from iris.client.connection import disconnect
 from iris.cluster.host import STOP, WorkerHost
+from iris.cluster.settings import worker_settings
 from iris.cluster.strays import end_strays
 from iris_api.config import BoundPool, Config, Selection, StateConfig, bind_pools, load_config, select
 from iris_api.context import Context
@@ -215,6 +217,7 @@ class Cluster:
             threads=self._threads.child("platform"),
             directory=directory,
             run_worker=host.run,
+            worker_settings=partial(worker_settings, self._config),
         )
 
 
@@ -258,5 +261,6 @@ def _pool(bound: BoundPool, selection: Selection) -> Pool:
         max=bound.config.max,
         size=bound.config.size,
         template=bound.template,
+        resources=bound.config.resources,
         plugin=str(selection.platforms[bound.config.platform].plugin.info),
     )

@@ -1,4 +1,4 @@
-"""Platform `docker`: one container per attempt."""
+"""Platform `docker`: one container per attempt, or per machine."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["DockerConfig", "iris_platform"]
 
 @hookimpl
 def iris_platform() -> Provider[DockerConfig, Platform]:
-    summary = "each attempt a container of a Docker daemon"
+    summary = "each attempt, or each machine, a container of a Docker daemon"
     return Provider(DockerConfig, _create, summary, "iris_backends.docker.conformance")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -13,6 +14,8 @@ from iris_api.errors import InvalidSpec
 from iris_api.platform import Mount
 
 __all__ = ["PROFILES", "DockerConfig", "Profile"]
+
+_NOBODY: Final = (65534, 65534)
 
 
 @frozen(kw_only=True)
@@ -94,3 +97,13 @@ class DockerConfig:
     @property
     def allowed(self) -> Profile:
         return PROFILES[self.profile]
+
+    @property
+    def owner(self) -> tuple[int, int]:
+        """Whom a container runs as, and whose its files are."""
+        if self.user:
+            uid, _, gid = self.user.partition(":")
+            return int(uid), int(gid or uid)
+        if self.allowed.root:
+            return 0, 0
+        return (os.getuid(), os.getgid()) if os.getuid() else _NOBODY

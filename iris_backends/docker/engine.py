@@ -14,7 +14,7 @@ import tenacity
 from docker.transport import UnixHTTPAdapter
 from docker.utils import parse_repository_tag
 
-from iris_backends.docker.errors import DaemonDown, DaemonFault, Gone, explain
+from iris_backends.docker.errors import DaemonDown, DaemonFault, DockerError, Gone, NotAllowed, explain
 
 __all__ = ["SOCKET", "Engine"]
 
@@ -118,6 +118,45 @@ class Engine:
         repository, tag = parse_repository_tag(name)
         self._ask(lambda api: [api.pull(repository, tag=tag or "latest")], f"image {name}", name)
 
+    def stop(self, container: str, grace: int) -> None:
+        """Ask its first process to end, and after `grace` seconds end it. One that is gone is fine."""
+        try:
+            self._ask(lambda api: api.stop(container, timeout=grace), f"container {container[:12]}")
+        except Gone:
+            return
+
+    def rename(self, container: str, name: str) -> None:
+        self._ask(lambda api: api.rename(container, name), f"container {container[:12]}")
+
+    def put(self, container: str, archive: bytes) -> None:
+        """Unpack a tar at its root, also before it starts."""
+        self._ask(lambda api: api.put_archive(container, "/", archive), f"container {container[:12]}")
+
+    def last_lines(self, container: str, count: int) -> str:
+        """The end of its output."""
+        what = f"container {container[:12]}"
+        found: bytes = self._ask(lambda api: api.logs(container, tail=count), what)
+        return found.decode(errors="replace").strip()
+
+    def networks(self, labels: Mapping[str, str]) -> Sequence[Mapping[str, Any]]:
+        wanted = [f"{key}={value}" for key, value in labels.items()]
+        found: Sequence[Mapping[str, Any]] = self._ask(
+            lambda api: api.networks(filters={"label": wanted}), "the list of networks"
+        )
+        return found
+
+    def create_network(self, name: str, labels: Mapping[str, str]) -> None:
+        self._ask(
+            lambda api: api.create_network(name, driver="bridge", labels=dict(labels)), f"network {name}"
+        )
+
+    def remove_network(self, network: str) -> None:
+        """One that is gone is fine; raises DockerError while somebody is in it."""
+        try:
+            self._ask(lambda api: api.remove_network(network), f"network {network[:12]}")
+        except Gone:
+            return
+
     def network(self, name: str) -> Mapping[str, Any]:
         found: Mapping[str, Any] = self._ask(lambda api: api.inspect_network(name), f"network {name}")
         return found
@@ -153,9 +192,9 @@ class Engine:
             status = error.response.status_code if error.response is not None else 500
             raise explain(status, str(error.explanation or error), what, image) from error
         except requests.exceptions.RequestException as error:
-            raise DaemonDown(f"{what}: {self._away()} ({type(error).__name__})") from error
+            raise self._away(what, error, type(error).__name__) from error
         except docker.errors.DockerException as error:
-            raise DaemonDown(f"{what}: {self._away()} ({error})") from error
+            raise self._away(what, error, str(error)) from error
 
     def _connected(self) -> docker.APIClient:
         with self._lock:
@@ -165,5 +204,9 @@ class Engine:
                     self._client.mount("http+docker://", _OnePool(self.url))
             return self._client
 
-    def _away(self) -> str:
-        return f"no Docker daemon answers at {self.url}; is dockerd up, and may this user reach it?"
+    def _away(self, what: str, error: Exception, shown: str) -> DockerError:
+        if "Permission denied" in str(error):
+            return NotAllowed(
+                f"{what}: this user may not reach the Docker daemon at {self.url}; is it in the group docker?"
+            )
+        return DaemonDown(f"{what}: no Docker daemon answers at {self.url}; is dockerd up? ({shown})")

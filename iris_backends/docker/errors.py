@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from iris_api.errors import JobFault, PlatformError
+from iris_api.errors import Denied, JobFault, NoCapacity, PlatformError
 
 __all__ = [
     "DaemonDown",
@@ -15,6 +15,8 @@ __all__ = [
     "ImageMissing",
     "NameTaken",
     "NoSpace",
+    "NoSubnet",
+    "NotAllowed",
     "NotRunnable",
     "RegistryUnreachable",
     "explain",
@@ -45,8 +47,16 @@ class NameTaken(DockerError):
     """There is a container of this name."""
 
 
-class NoSpace(DockerError):
+class NoSpace(DockerError, NoCapacity):
     """The daemon's disk is full."""
+
+
+class NoSubnet(DockerError, NoCapacity):
+    """The daemon has no addresses for one more network."""
+
+
+class NotAllowed(DockerError, Denied):
+    """The daemon does not do this for this user."""
 
 
 class NotRunnable(DockerError):
@@ -84,6 +94,11 @@ def explain(status: int, text: str, what: str, image: str = "") -> DockerError:
         return NoSpace(
             f"{what}: the disk of the Docker daemon is full; free it: docker system prune ({told})"
         )
+    if "address pool" in told:
+        return NoSubnet(
+            f"{what}: the Docker daemon has no addresses for one more network; remove some: docker network "
+            f"prune, or give it more: default-address-pools ({told})"
+        )
     if image and _REGISTRY.search(told):
         return RegistryUnreachable(
             f"{what}: the registry of image {image} cannot be reached; load the image by docker load, or "
@@ -101,6 +116,8 @@ def explain(status: int, text: str, what: str, image: str = "") -> DockerError:
 
 
 def _by_status(status: int, told: str, what: str) -> DockerError:
+    if status in (401, 403):
+        return NotAllowed(f"{what}: the Docker daemon does not allow it: {told}")
     if status == 404:
         return Gone(f"{what}: {told}")
     if status == 409 and "already in use" in told:

@@ -22,13 +22,19 @@ from packaging.utils import canonicalize_name
 import iris_api
 from iris_api.errors import PlatformError
 
-__all__ = ["packages"]
+__all__ = ["packages", "shared_cache"]
 
 _log = logging.getLogger("iris.runtime")
 
 _NAME: Final = "iris-cluster"
 _HERE: Final = Path(iris_api.__file__).parents[1]
 _LEFT_OUT: Final = frozenset({"__pycache__", "tests", ".."})  # "..": programs and data elsewhere
+
+
+def shared_cache() -> Path:
+    """For what all clusters of this user on this machine share."""
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "iris"
 
 
 def packages(root: Path) -> Path:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import logging
-import os
 import shutil
 import threading
 import time
@@ -27,14 +26,13 @@ from iris_backends.docker.errors import DockerError, NotRunnable
 from iris_backends.docker.folder import Folder, Order, give
 from iris_backends.docker.images import Images
 from iris_backends.docker.keeper import Keeper
-from iris_backends.docker.packages import packages
+from iris_backends.docker.packages import packages, shared_cache
 from iris_backends.docker.sandbox import ContainerSandbox
 from iris_backends.docker.spec import Plan, container_body, labels, needs_way_in, place
 
 __all__ = ["DockerRuntime"]
 
 _log = logging.getLogger("iris.runtime")
-_NOBODY: Final = (65534, 65534)
 _TEND: Final = 1.0  # seconds between two looks at the memory and the keeper of what runs
 _END: Final = 10.0  # seconds for all to end when the runtime is closed
 
@@ -73,7 +71,7 @@ class DockerRuntime(Runtime):
     def start(self, launch: Launch) -> Sandbox:
         folder = Folder(self._attempts / launch.uid)
         try:
-            folder.make(launch, self._owner)
+            folder.make(launch, self._config.owner)
         except FileExistsError as error:
             raise PlatformError(f"attempt {launch.uid} has been started before") from error
         try:
@@ -136,21 +134,11 @@ class DockerRuntime(Runtime):
     def _labels(self) -> Mapping[str, str]:
         return {"iris.root": self._label}
 
-    @property
-    def _owner(self) -> tuple[int, int]:
-        """Whom a container runs as, and whose its files are."""
-        if self._config.user:
-            uid, _, gid = self._config.user.partition(":")
-            return int(uid), int(gid or uid)
-        if self._config.allowed.root:
-            return 0, 0
-        return (os.getuid(), os.getgid()) if os.getuid() else _NOBODY
-
     def _start(self, folder: Folder, launch: Launch) -> Sandbox:
-        give(launch.workdir, self._owner)
+        give(launch.workdir, self._config.owner)
         for mount in launch.mounts:
             if not mount.read_only:
-                give(mount.source, self._owner, all_below=False)
+                give(mount.source, self._config.owner, all_below=False)
         image = launch.image or self._config.image
         self._images.ensure(image)
         self._keeper.hold(launch.lease, launch.info.controller_address)
@@ -171,14 +159,14 @@ class DockerRuntime(Runtime):
         way_in = ""
         if needs_way_in(launch, self._config):
             way_in = self._keeper.way_in(self._gateway_address(), launch.info.controller_address)
-        lent = packages(_cache())
+        lent = packages(shared_cache())
         return Plan(
             launch=launch,
             config=self._config,
             folder=folder,
             place=place(launch, self._config, way_in),
             image=image,
-            user=self._owner,
+            user=self._config.owner,
             cpus=self._cpu_count(),
             python=("python3", str(RUNNER), str(folder.call), str(lent)),
             provided=(Mount(RUNNER, RUNNER), Mount(lent, lent)),
@@ -276,12 +264,6 @@ class DockerRuntime(Runtime):
     def _ended(self, uid: str) -> None:
         with self._lock:
             self._sandboxes.pop(uid, None)
-
-
-def _cache() -> Path:
-    """For what all clusters of this user on this machine share."""
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "iris"
 
 
 def _name(uid: str) -> str:

@@ -13,7 +13,7 @@ from iris_api.platform import Launch, Mount
 from iris_backends.docker.config import DockerConfig
 from iris_backends.docker.folder import Folder
 
-__all__ = ["Place", "Plan", "container_body", "labels", "needs_way_in", "place"]
+__all__ = ["Place", "Plan", "container_body", "labels", "mount_body", "needs_way_in", "place"]
 
 _LEAST_MEMORY: Final = 6 * 2**20  # bytes; the daemon refuses less
 _LOG_ROOM: Final = 4  # times the output limit: each line has its time and its stream with it
@@ -115,7 +115,7 @@ def _host_config(plan: Plan, ports: Sequence[int]) -> dict[str, Any]:
         "CapDrop": [] if allowed.capabilities else ["ALL"],
         "SecurityOpt": [] if allowed.new_privileges else ["no-new-privileges"],
         "Tmpfs": _tmpfs(plan.user, mounts),
-        "Mounts": [_mount(one) for one in mounts],
+        "Mounts": [mount_body(one) for one in mounts],
         "Memory": memory,
         "MemorySwap": memory,
         "NanoCpus": int(min(limits.cpu, plan.cpus) * 1e9),
@@ -144,7 +144,7 @@ def _tmpfs(user: tuple[int, int], mounts: Sequence[Mount]) -> dict[str, str]:
     return found
 
 
-def _mount(mount: Mount) -> dict[str, Any]:
+def mount_body(mount: Mount) -> dict[str, Any]:
     return {
         "Type": "bind",
         "Source": str(mount.source.absolute()),

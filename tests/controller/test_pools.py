@@ -41,6 +41,7 @@ def a_slice(name: str, state: SliceState, pool: str = "p") -> Slice:
     return Slice(slice_id=name, pool=pool, state=state)
 
 
+FAILED = a_slice("a", SliceState.FAILED)
 POOL = Pool(name="p", min=2, max=3)
 
 
@@ -50,7 +51,7 @@ POOL = Pool(name="p", min=2, max=3)
         ([], Plan(2)),
         ([a_slice("a", SliceState.CREATING)], Plan(1)),
         ([a_slice("a", SliceState.READY), a_slice("b", SliceState.READY)], Plan()),
-        ([a_slice("a", SliceState.FAILED), a_slice("b", SliceState.READY)], Plan(1, ("a",))),
+        ([FAILED, a_slice("b", SliceState.READY)], Plan(1, (FAILED,))),
         ([a_slice("a", SliceState.DELETING), a_slice("b", SliceState.READY)], Plan(1)),
         ([a_slice("a", SliceState.READY, "other")], Plan(2)),
         ([a_slice(name, SliceState.READY) for name in "abcd"], Plan()),

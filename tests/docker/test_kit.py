@@ -6,9 +6,16 @@ from collections.abc import Callable
 
 import pytest
 
-from iris_api.platform import Runtime
+from iris_api.platform import Machines, Runtime
 from iris_api.testing import Installed
 from iris_backends.docker import conformance
+
+
+class TestMachines(conformance.TestDockerMachines):
+    @pytest.fixture
+    def make_machines(self, installed: Callable[..., Installed], image: str) -> Callable[[str], Machines]:
+        plugin = installed("docker", image=image)
+        return lambda cluster: conformance.make_machines(plugin, cluster)
 
 
 class TestDocker(conformance.TestDockerRuntime):
