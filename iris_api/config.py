@@ -4,7 +4,8 @@ Each step raises ConfigError with all that it finds wrong, and nothing has been 
 
     config = load_config(path)                          # path, IRIS_CONFIG, ./iris.toml, else defaults
     selection = select(config, Plugins())               # imports what is selected, validates its tables
-    config, selection = load_selection(path)            # or both in one, and all errors in one
+    config = selection.config                           # with what the plugins say of the pools
+    config, selection = load_selection(path)            # or all in one, and all errors in one
     platforms = {name: chosen.create(context) for name, chosen in selection.platforms.items()}
     pools = bind_pools(config, platforms)               # what only the created platforms can tell
 """

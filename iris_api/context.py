@@ -40,12 +40,10 @@ class RunningWorker(Protocol):
 class WorkerSettings(Protocol):
     """Tells what a worker on another machine needs of the configuration."""
 
-    def __call__(
-        self, pool: str, *, runtime: str = "", resources: ResourceSpec | None = None
-    ) -> Mapping[str, Any]:
+    def __call__(self, pool: str, *, resources: ResourceSpec | None = None) -> Mapping[str, Any]:
         """The tables of the iris.toml for ``iris worker --pool <pool>``: `iris_api.config.to_toml` writes
-        them. `runtime` and `resources` are for a pool that names none. Raises PlatformError for a pool that
-        the configuration does not have."""
+        them. `resources` are for a pool that names none. Raises PlatformError for a pool that the
+        configuration does not have."""
 
 
 @frozen(kw_only=True)

@@ -20,9 +20,11 @@ class Provider(Generic[C, T]):
     """`config` is an attrs class: the plugin's table of iris.toml is structured into it. `create` may
     import an SDK and does no network I/O; it raises MissingDependency where the SDK is absent.
     `conformance` names a module with the plugin's subclasses of the kit (iris_api.testing), for
-    ``iris plugin check``; only that imports it."""
+    ``iris plugin check``; only that imports it. `runtime`, of a platform: the plugin that sandboxes tasks on
+    its machines where a pool names none; empty: the platform's own does."""
 
     config: type[C]
     create: Callable[[C, Context], T]
     summary: str
     conformance: str = ""
+    runtime: str = ""

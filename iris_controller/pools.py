@@ -10,14 +10,14 @@ from typing import Any, Final
 
 from attrs import frozen
 
-from iris_api.errors import Denied, NoCapacity
+from iris_api.errors import Denied, NoCapacity, PlatformError
 from iris_api.ids import new_id
 from iris_api.platform import Machines, Slice, SliceRequest, SliceState
 from iris_api.plugins import PluginCalls
 from iris_api.resources import ResourceSpec
 from iris_api.threads import ThreadContainer, get_thread_registry
 
-__all__ = ["Plan", "Pool", "PoolKeeper", "Wait", "plan"]
+__all__ = ["Plan", "Pool", "PoolKeeper", "Wait", "delete_slices", "plan"]
 
 _log = logging.getLogger("iris.pools")
 _PERIOD: Final = 10.0  # seconds between two looks at what there is
@@ -178,6 +178,27 @@ class PoolKeeper:
         what = "nothing more is made until this is set right" if wait.stopped else "trying again later"
         known = isinstance(error, NoCapacity | Denied)
         _log.warning("pool %s: %s; %s", pool.name, wait.reason, what, exc_info=None if known else error)
+
+
+def delete_slices(pools: Iterable[Pool], threads: ThreadContainer, timeout: float) -> list[str]:
+    """Have every slice deleted, of all pools side by side; returns the ids of those that go, after at most
+    about `timeout` seconds. Pools that are still kept make new ones."""
+    going: list[str] = []
+
+    def delete(machines: Machines) -> None:
+        try:
+            for one in machines.list():
+                machines.delete(one.slice_id)
+                going.append(one.slice_id)
+        except PlatformError as error:
+            _log.error("machines may be left: %s", error)
+
+    makers = {id(pool.machines): pool.machines for pool in pools if pool.machines is not None}
+    ends = [threads.spawn(lambda _stop, m=machines: delete(m), "end-slices") for machines in makers.values()]  # type: ignore[misc]
+    deadline = time.monotonic() + timeout
+    for end in ends:
+        end.join(max(0.0, deadline - time.monotonic()))
+    return list(going)
 
 
 def _request(pool: Pool) -> SliceRequest:

@@ -15,6 +15,7 @@ __all__ = ["main"]
 # name: (module:attribute, one line of help); the modules are imported when their command runs
 _COMMANDS: Final = {
     "up": ("iris.cli._up:up", "Start a cluster on this machine: controller and workers."),
+    "down": ("iris.cli._down:down", "Delete the machines of a cluster that has ended."),
     "worker": ("iris.cli._worker:worker", "Start one worker of a pool for a controller elsewhere."),
     "run": ("iris.cli._run:run", "Run a command as a job, stream its output, exit with its status."),
     "jobs": ("iris.cli._jobs:jobs", "List jobs."),

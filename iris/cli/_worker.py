@@ -72,9 +72,10 @@ def worker(
     wait_for_signal = catch_signals()
     threads = get_thread_registry().container.child("worker")
     state = loaded.controller.state.directory
+    selection = select(loaded)
     host = WorkerHost(
-        loaded,
-        select(loaded),
+        selection.config,
+        selection,
         controller=connection.address,
         token=connection.token,
         directory=directory or state / f"worker-{identity}",

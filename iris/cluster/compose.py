@@ -30,6 +30,7 @@ from iris_api.credentials import (
     write_token,
 )
 from iris_api.errors import PlatformError
+from iris_api.ids import new_id
 from iris_api.platform import Platform
 from iris_api.plugins import Plugins
 from iris_api.resolver import Resolver
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Cluster"]
 
+_NAME = 52  # letters of a cluster's name in that of one that keeps nothing
 _HURRY = 0.5  # seconds for telling tasks and workers to end, where nobody waits for it
 _log = logging.getLogger(__name__)
 
@@ -64,14 +66,16 @@ class Cluster:
 
         Raises ConfigError with all that is wrong, before anything starts.
         """
-        self._config = config
         self._selection: Selection = select(config, plugins)
+        self._config = self._selection.config
         self._state = state
         self._lost = lost
         owner = threads if threads is not None else get_thread_registry().container
         self._threads = owner.child(f"cluster-{config.cluster.name}")
         self._undo: list[Callable[[], object]] = []
         self._patience = STOP  # seconds that a step of stopping may take
+        name = config.cluster.name  # of clusters that keep nothing there may be several at a time
+        self._known_as = name if state is not None else new_id(name[:_NAME].rstrip("-"))
         self.token: Token = new_token() if state is None else _kept_token(state / "token")
         self.address = ""
         self._controller: Controller | None = None
@@ -181,7 +185,7 @@ class Cluster:
             self._undo.append(lambda: forget_cluster_token(self.address))
 
     def _start_pools(self, directory: Path) -> None:
-        from iris_controller.pools import PoolKeeper
+        from iris_controller.pools import PoolKeeper, delete_slices
 
         host = WorkerHost(
             self._config,
@@ -203,6 +207,9 @@ class Cluster:
         self._undo.append(lambda: _close(self._selection, platforms))
         bound = bind_pools(self._config, platforms)
         pools = [_pool(pool, self._selection) for pool in bound.values()]
+        if self._state is None:  # nobody will come back to what they have made
+            ends = self._threads.child("ends")
+            self._undo.append(lambda: delete_slices(pools, ends, self._patience))
         keeper = PoolKeeper(pools, threads=self._threads.child("pools"))
         keeper.start()
         assert self._controller is not None
@@ -211,7 +218,7 @@ class Cluster:
 
     def _context(self, directory: Path, host: WorkerHost) -> Context:
         return Context(
-            cluster=self._config.cluster.name,
+            cluster=self._known_as,
             controller=self.address,
             token=self.token,
             threads=self._threads.child("platform"),

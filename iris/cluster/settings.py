@@ -11,15 +11,13 @@ from iris_api.resources import ResourceSpec
 __all__ = ["worker_settings"]
 
 
-def worker_settings(
-    config: Config, pool: str, *, runtime: str = "", resources: ResourceSpec | None = None
-) -> dict[str, Any]:
+def worker_settings(config: Config, pool: str, *, resources: ResourceSpec | None = None) -> dict[str, Any]:
     """As `iris_api.context.WorkerSettings` says. The pool's platform stays here with its options: a worker
     makes no machines, and need not have the plugin."""
     if pool not in config.pools:
         raise PlatformError(f"there is no pool {pool!r}; the configuration has {', '.join(config.pools)}")
     wanted = config.pools[pool]
-    name = wanted.runtime or runtime or wanted.platform
+    name = wanted.runtime or wanted.platform
     offered = wanted.resources or resources
     limits = {"resources": {"cpu": offered.cpu, "memory": offered.memory}} if offered is not None else {}
     controller = config.controller

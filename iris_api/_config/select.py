@@ -7,14 +7,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final, Generic, NoReturn, TypeVar
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from iris_api._closest import did_you_mean
 from iris_api._config.check import check
 from iris_api._config.parse import Draft, read_draft
 from iris_api._config.paths import join
 from iris_api._config.structure import structure_table
-from iris_api._config.values import Config, PluginTable
+from iris_api._config.values import Config, PluginTable, PoolConfig
 from iris_api._plugins.patience import MORE, Hangs, patience, within
 from iris_api.context import Context
 from iris_api.errors import ConfigError, PluginError, PluginNotFound
@@ -86,8 +86,10 @@ class Selected(Generic[T]):
 
 @frozen
 class Selection:
-    """All that a configuration selects; `platforms` are those that a pool names, by that name."""
+    """All that a configuration selects; `platforms` are those that a pool names, by that name. In `config`
+    each pool has the runtime that its platform wants where it names none."""
 
+    config: Config
     platforms: Mapping[str, Selected[Platform]]
     transport: Selected[Transport]
     resolver: Selected[Resolver]
@@ -108,29 +110,52 @@ def load_selection(
     """`load_config` and `select` in one, so that one ConfigError tells what is wrong in the file and
     with the plugins that it selects."""
     draft = read_draft(path)
-    return draft.config, _select(draft, plugins or Plugins())
+    selection = _select(draft, plugins or Plugins())
+    return selection.config, selection
 
 
 def _select(draft: Draft, plugins: Plugins) -> Selection:
     config = draft.config
     chooser = _Chooser(plugins, list(draft.problems))
     platforms: dict[str, Selected[Platform] | None] = {}
-    for name, named_at in config.platform_names().items():
-        if name in draft.unusable:
-            continue
-        if name in config.platforms:
-            path = join("platforms", name)
-            platforms[name] = chooser.choose(config.platforms[name], path, f"{path}.kind", "platform")
-        else:
-            hint = did_you_mean(name, config.platforms)
-            note = f"; nor is there a table [platforms.{name}]{hint}"
-            platforms[name] = chooser.choose(PluginTable(name), named_at, named_at, "platform", note)
+    _choose_platforms(chooser, draft, config, platforms)
+    config = _with_runtimes(config, platforms)
+    _choose_platforms(chooser, draft, config, platforms)
     transport = chooser.choose(config.transport, "transport", "transport.kind", "transport")
     resolver = chooser.choose(config.resolver, "resolver", "resolver.kind", "resolver")
     chooser.finish(config.source_text)
     assert transport is not None
     assert resolver is not None
-    return Selection({name: found for name, found in platforms.items() if found}, transport, resolver)
+    chosen = {name: found for name, found in platforms.items() if found}
+    return Selection(config, chosen, transport, resolver)
+
+
+def _choose_platforms(
+    chooser: _Chooser, draft: Draft, config: Config, chosen: dict[str, Selected[Platform] | None]
+) -> None:
+    """Those that `config` names, and that have not been chosen before."""
+    for name, named_at in config.platform_names().items():
+        if name in draft.unusable or name in chosen:
+            continue
+        if name in config.platforms:
+            path = join("platforms", name)
+            chosen[name] = chooser.choose(config.platforms[name], path, f"{path}.kind", "platform")
+        else:
+            hint = did_you_mean(name, config.platforms)
+            note = f"; nor is there a table [platforms.{name}]{hint}"
+            chosen[name] = chooser.choose(PluginTable(name), named_at, named_at, "platform", note)
+
+
+def _with_runtimes(config: Config, platforms: Mapping[str, Selected[Platform] | None]) -> Config:
+    """With what sandboxes tasks on a platform's machines, where the platform says so and a pool does not."""
+
+    def complete(pool: PoolConfig) -> PoolConfig:
+        chosen = platforms.get(pool.platform)
+        if pool.runtime is not None or chosen is None:
+            return pool
+        return evolve(pool, runtime=chosen.plugin.provider("platform").runtime or None)
+
+    return evolve(config, pools={name: complete(pool) for name, pool in config.pools.items()})
 
 
 class _Chooser:

@@ -114,10 +114,10 @@ def _check_provider(hook: str, provider: object) -> None:
         raise PluginError(f"{hook}(): Provider.config must be an attrs class, and is {provider.config!r}")
     if not callable(provider.create):
         raise PluginError(f"{hook}(): Provider.create must be callable, and is {provider.create!r}")
-    if not isinstance(provider.conformance, str):
-        raise PluginError(
-            f"{hook}(): Provider.conformance must be the name of a module, and is {provider.conformance!r}"
-        )
+    for field, what in (("conformance", "module"), ("runtime", "plugin")):
+        value = getattr(provider, field)
+        if not isinstance(value, str):
+            raise PluginError(f"{hook}(): Provider.{field} must be the name of a {what}, and is {value!r}")
 
 
 def _why_nothing(plugin: object) -> str:

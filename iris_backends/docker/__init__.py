@@ -17,7 +17,8 @@ __all__ = ["DockerConfig", "iris_platform"]
 @hookimpl
 def iris_platform() -> Provider[DockerConfig, Platform]:
     summary = "each attempt, or each machine, a container of a Docker daemon"
-    return Provider(DockerConfig, _create, summary, "iris_backends.docker.conformance")
+    # There is no Docker daemon in a machine that is a container.
+    return Provider(DockerConfig, _create, summary, "iris_backends.docker.conformance", runtime="process")
 
 
 def _create(config: DockerConfig, context: Context) -> Platform:

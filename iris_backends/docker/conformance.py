@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar, Final
 
@@ -23,15 +24,24 @@ _NOBODY: Final = "http://192.0.2.1:10000"  # of a block of addresses for documen
 _MEMORY: Final = 512_000_000  # bytes of each machine
 
 
-def _settings(pool: str, *, runtime: str = "", resources: ResourceSpec | None = None) -> Mapping[str, Any]:
-    return {"platforms": {}, "pools": {pool: {"platform": runtime, "runtime": runtime}}}
+def _settings(pool: str, *, resources: ResourceSpec | None = None) -> Mapping[str, Any]:
+    return {"platforms": {}, "pools": {pool: {"platform": "process", "runtime": "process"}}}
 
 
 class _Refusing(BaseHTTPRequestHandler):
-    """A daemon that has been told to let nobody do anything."""
+    """A daemon that tells its version, and answers everything else with one status."""
+
+    def __init__(self, status: int, *args: Any) -> None:
+        self._status = status
+        super().__init__(*args)
 
     def do_GET(self) -> None:
-        self.send_error(403, "authorization denied by plugin")
+        if self.path != "/version":
+            self.send_error(self._status, "not by this daemon")
+            return
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b'{"ApiVersion": "1.41"}')
 
     def log_message(self, format: str, *args: Any) -> None:
         """Nowhere."""
@@ -75,18 +85,29 @@ class TestDockerMachines(MachinesConformance):
         yield from _filled(make_machines(new_id("small")), daemon.info()["MemTotal"] - _MEMORY)
 
     @pytest.fixture
-    def machines_denied(
-        self, installed: Callable[..., Installed], thread_registry: ThreadRegistry
-    ) -> Iterator[Machines]:
-        with ThreadingHTTPServer(("127.0.0.1", 0), _Refusing) as server:
-            thread = thread_registry.container.spawn(lambda _stop: server.serve_forever(0.05), "daemon")
-            yield make_machines(installed("docker", host=f"tcp://127.0.0.1:{server.server_port}"), "denied")
-            server.shutdown()
-            thread.join(5.0)
+    def machines_denied(self, refusing: Callable[[int], Machines]) -> Machines:
+        return refusing(403)
 
     @pytest.fixture
-    def machines_failing(self, installed: Callable[..., Installed]) -> Machines:
-        return make_machines(installed("docker", host="unix:///nobody/listens/here.sock"), "failing")
+    def machines_failing(self, refusing: Callable[[int], Machines]) -> Machines:
+        return refusing(500)
+
+    @pytest.fixture
+    def refusing(
+        self, installed: Callable[..., Installed], thread_registry: ThreadRegistry
+    ) -> Iterator[Callable[[int], Machines]]:
+        """Machines of a daemon that answers everything with this status."""
+        with ThreadingHTTPServer(("127.0.0.1", 0), _Refusing) as server:
+            thread = thread_registry.container.spawn(lambda _stop: server.serve_forever(0.05), "daemon")
+            host = f"tcp://127.0.0.1:{server.server_port}"
+
+            def make(status: int) -> Machines:
+                server.RequestHandlerClass = partial(_Refusing, status)
+                return make_machines(installed("docker", host=host), "refused")
+
+            yield make
+            server.shutdown()
+            thread.join(5.0)
 
 
 def make_machines(plugin: Installed, cluster: str) -> Machines:

@@ -28,7 +28,7 @@ from iris_backends.docker.way_in import WayIn
 __all__ = ["DockerMachines"]
 
 _log = logging.getLogger("iris.machines")
-_PATIENCE: Final = 2.0  # seconds for a daemon that is away: a pool asks again
+_PATIENCE: Final = 1.0  # seconds for a daemon that is away: a pool asks again
 _FRESH: Final = 10.0  # seconds that whoever has made a machine has to start it
 
 
