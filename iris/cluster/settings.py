@@ -27,6 +27,7 @@ def worker_settings(config: Config, pool: str, *, resources: ResourceSpec | None
         "platforms": {name: _table(config.platforms[name])} if name in config.platforms else {},
         "pools": {pool: {"platform": name, "runtime": name, **limits}},
         "transport": _table(config.transport),
+        "resolver": _table(config.resolver),
     }
 
 

@@ -29,7 +29,7 @@ __all__ = ["DockerMachines"]
 
 _log = logging.getLogger("iris.machines")
 _PATIENCE: Final = 1.0  # seconds for a daemon that is away: a pool asks again
-_FRESH: Final = 10.0  # seconds that whoever has made a machine has to start it
+_FRESH: Final = 3.0  # seconds that whoever has made a machine has to start it
 
 
 class DockerMachines(Machines):

@@ -17,14 +17,13 @@ _CPU: Final = 32.0  # of a machine without a limit: a task that waits for its ch
 
 def _is_enough(_instance: Any, _attribute: Any, value: int) -> None:
     if 0 < value <= _ROOM:
-        raise InvalidSpec(
-            f"{format_memory(value)} is not enough: the worker of a machine takes {format_memory(_ROOM)}"
-        )
+        given, room = format_memory(value), format_memory(_ROOM)
+        raise InvalidSpec(f"memory {given} is not enough: the worker of a machine takes {room}")
 
 
 def _is_share(_instance: Any, _attribute: Any, value: float) -> None:
     if value and not 0.01 <= value < float("inf"):
-        raise InvalidSpec(f"{value!r} is not allowed: give a number of cores, such as 1 or 0.5")
+        raise InvalidSpec(f"cpus {value!r} is not allowed: give a number of cores, such as 1 or 0.5")
 
 
 @frozen(kw_only=True)

@@ -8,7 +8,20 @@ import pytest
 
 from tests.cli.conftest import Iris
 
-COMMANDS = ["up", "worker", "run", "jobs", "job", "logs", "stop", "workers", "demo", "plugins", "plugin"]
+COMMANDS = [
+    "up",
+    "down",
+    "worker",
+    "run",
+    "jobs",
+    "job",
+    "logs",
+    "stop",
+    "workers",
+    "demo",
+    "plugins",
+    "plugin",
+]
 
 
 def test_help_lists_every_command(iris: Iris) -> None:

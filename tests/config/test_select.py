@@ -180,3 +180,13 @@ def test_registered_plugins_can_be_selected(acme: Site) -> None:
     plugins.register(module, name="fake")
     selection = select(parse_config(BASE + "[pools.x]\nplatform = 'fake'\n"), plugins)
     assert selection.platforms["fake"].plugin.name == "fake"
+
+
+def test_a_platform_says_what_runs_on_its_machines(acme: Site) -> None:
+    """Of a pool that names no runtime, and that runtime is selected too."""
+    own = PLATFORM.replace('"a platform of a test"', '"a platform of a test", runtime="other"')
+    acme.add("iris-own", "1.0.0", {"own": own})
+    pools = "[pools.x]\nplatform = 'own'\n[pools.y]\nplatform = 'own'\nruntime = 'acme'\n"
+    selection = select(parse_config(BASE + pools))
+    assert [pool.runtime for pool in selection.config.pools.values()] == ["other", "acme"]
+    assert selection.platforms.keys() == {"own", "other", "acme"}

@@ -113,7 +113,9 @@ def test_tasks_run_on_three_machines(three: Three) -> None:
 
 def test_a_worker_tells_its_slice(three: Three) -> None:
     """Its machine's place in it too, and the pool's resources."""
-    for worker in three.client.list_workers():
+    workers = [one for one in three.client.list_workers() if one.worker_id in three.healthy]
+    assert len(workers) == 3
+    for worker in workers:
         own = three.machines[worker.worker_id].labels
         assert (worker.attributes["slice"], worker.attributes["slice_index"]) == (own["iris.slice"], "0")
         assert (worker.total.cpu, worker.total.memory) == (1.0, 200_000_000)
@@ -179,6 +181,25 @@ def test_a_machine_that_is_cut_off_comes_back(three: Three) -> None:
     network.connect(machine)
     three.whole()
     assert name in three.machines
+
+
+def test_machines_outlive_their_controller(
+    tmp_path: Path, image: str, docker_client: docker.DockerClient
+) -> None:
+    """The next one has them, and what runs on them; the way in to it is where it was. Without one they can
+    be deleted."""
+    cluster = Three(tmp_path, image, docker_client, count=1)
+    try:
+        job = cluster.submit(parked())
+        first, before = cluster.running_on(job), set(cluster.machines)
+        cluster.crash()
+        cluster.whole()
+        assert cluster.running_on(cluster.client.job(job.job_id)) == first
+        assert set(cluster.machines) == before
+    finally:
+        told = cluster.down()
+    assert told.endswith("No machines are left.\n")
+    assert cluster.left() == []
 
 
 def test_a_cluster_that_keeps_nothing_leaves_nothing(

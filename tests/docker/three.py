@@ -1,4 +1,4 @@
-"""A cluster of three machines that are containers: ``iris up`` and ``iris down``, as a user calls them."""
+"""A cluster of machines that are containers: ``iris up`` and ``iris down``, as a user calls them."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ image = "{image}"
 
 [pools.small]
 platform = "here"
-min = 3
-max = 3
+min = {count}
+max = {count}
 resources = {{ cpu = 1, memory = "200MB" }}
 """
 
@@ -50,19 +50,14 @@ resources = {{ cpu = 1, memory = "200MB" }}
 class Three:
     """Tokens and caches are in `directory`."""
 
-    def __init__(self, directory: Path, image: str, client: docker.DockerClient) -> None:
-        self.name, self.directory = new_id("three"), directory
+    def __init__(self, directory: Path, image: str, client: docker.DockerClient, count: int = 3) -> None:
+        self.name, self.directory, self._count = new_id("three"), directory, count
         self.daemon = client
         self.config = directory / "iris.toml"
-        self.config.write_text(_CONFIG.format(name=self.name, directory=directory, grace=GRACE, image=image))
-        command = [sys.executable, "-u", "-m", "iris", "up", "--config", str(self.config)]
-        self._up = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=self._env)
-        assert self._up.stdout is not None
-        said = self._up.stdout.readline()
-        found = re.search(r"http://[\d.:]+", said)
-        assert found, f"iris up said: {said}"
-        token = (directory / "state" / "token").read_text()
-        self.client = IrisClient.remote(found[0], token=token)
+        self.config.write_text(
+            _CONFIG.format(name=self.name, directory=directory, grace=GRACE, image=image, count=count)
+        )
+        self._up, self.client = self._start()
 
     @property
     def machines(self) -> Mapping[str, docker.models.containers.Container]:
@@ -76,12 +71,12 @@ class Three:
         return {one.worker_id for one in self.client.list_workers() if one.state == "healthy"}
 
     def whole(self) -> None:
-        """Return once it has three machines and all are well."""
+        """Return once it has all its machines and they are well."""
 
         def look() -> bool:
-            return len(self.healthy) == 3 and self.healthy == self.machines.keys()
+            return len(self.healthy) == self._count and self.healthy == self.machines.keys()
 
-        wait_for_condition(look, LIMIT, message="three machines")
+        wait_for_condition(look, LIMIT, message=f"{self._count} machines")
 
     def submit(self, call: Callable[..., Any], *args: Any, **options: Any) -> Job:
         entry = Entrypoint.from_callable(call, *args)
@@ -99,6 +94,12 @@ class Three:
             return attempts[number].worker_id if running else ""
 
         return wait_for_condition(look, LIMIT, message=f"attempt {number} to run")
+
+    def crash(self) -> None:
+        """The controller is killed, and started again; it listens on another port."""
+        self._up.kill()
+        self._up.communicate(timeout=LIMIT)
+        self._up, self.client = self._start()
 
     def down(self) -> str:
         """End the controller, and then the machines; what that said."""
@@ -120,6 +121,16 @@ class Three:
         networks = self.daemon.networks.list(filters=self._labels)
         volumes = self.daemon.volumes.list(filters=self._labels)
         return [str(one) for one in (*self.machines.values(), *networks, *volumes)]
+
+    def _start(self) -> tuple[subprocess.Popen[str], IrisClient]:
+        command = [sys.executable, "-u", "-m", "iris", "up", "--config", str(self.config)]
+        up = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=self._env)
+        assert up.stdout is not None
+        said = up.stdout.readline()
+        found = re.search(r"http://[\d.:]+", said)
+        assert found, f"iris up said: {said}"
+        token = (self.directory / "state" / "token").read_text()
+        return up, IrisClient.remote(found[0], token=token)
 
     @property
     def _labels(self) -> dict[str, str | list[str] | bool]:
