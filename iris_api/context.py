@@ -14,7 +14,7 @@ from iris_api.credentials import Token
 from iris_api.resources import ResourceSpec
 from iris_api.threads import ThreadContainer, get_thread_registry
 
-__all__ = ["Context", "RunningWorker", "WorkerSettings", "WorkerSpec"]
+__all__ = ["Context", "RunningWorker", "WorkerSpec"]
 
 
 @frozen(kw_only=True)
@@ -37,20 +37,13 @@ class RunningWorker(Protocol):
         """Have it end, with all that it runs; returns at once."""
 
 
-class WorkerSettings(Protocol):
-    """Tells what a worker on another machine needs of the configuration."""
-
-    def __call__(self, pool: str, *, resources: ResourceSpec | None = None) -> Mapping[str, Any]:
-        """The tables of the iris.toml for ``iris worker --pool <pool>``: `iris_api.config.to_toml` writes
-        them. `resources` are for a pool that names none. Raises PlatformError for a pool that the
-        configuration does not have."""
-
-
 @frozen(kw_only=True)
 class Context:
     """`controller` is its address, empty where there is none. `directory` is on a local disk, for
     what the plugin must find again after a restart; it may not exist yet. `run_worker` starts a worker in
-    this process, and `worker_settings` is for one elsewhere; each None where there is no controller."""
+    this process. `worker_settings`, of a pool, are the tables of the iris.toml for ``iris worker`` elsewhere,
+    which `iris_api.config.to_toml` writes; its second argument is for a pool that names no resources. Both
+    are None where there is no controller."""
 
     cluster: str = "default"
     controller: str = ""
@@ -60,4 +53,4 @@ class Context:
     clock: Callable[[], float] = time.monotonic
     directory: Path | None = None
     run_worker: Callable[[WorkerSpec], RunningWorker] | None = None
-    worker_settings: WorkerSettings | None = None
+    worker_settings: Callable[[str, ResourceSpec | None], Mapping[str, Any]] | None = None

@@ -11,9 +11,10 @@ from iris_api.resources import ResourceSpec
 __all__ = ["worker_settings"]
 
 
-def worker_settings(config: Config, pool: str, *, resources: ResourceSpec | None = None) -> dict[str, Any]:
-    """As `iris_api.context.WorkerSettings` says. The pool's platform stays here with its options: a worker
-    makes no machines, and need not have the plugin."""
+def worker_settings(config: Config, pool: str, resources: ResourceSpec | None = None) -> dict[str, Any]:
+    """The tables of the iris.toml of a worker of this pool; `resources` are for a pool that names none. The
+    pool's platform stays here with its options: a worker makes no machines, and need not have the plugin.
+    Raises PlatformError for a pool that there is not."""
     if pool not in config.pools:
         raise PlatformError(f"there is no pool {pool!r}; the configuration has {', '.join(config.pools)}")
     wanted = config.pools[pool]

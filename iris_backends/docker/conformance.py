@@ -24,7 +24,7 @@ _NOBODY: Final = "http://192.0.2.1:10000"  # of a block of addresses for documen
 _MEMORY: Final = 512_000_000  # bytes of each machine
 
 
-def _settings(pool: str, *, resources: ResourceSpec | None = None) -> Mapping[str, Any]:
+def _settings(pool: str, resources: ResourceSpec | None) -> Mapping[str, Any]:
     return {"platforms": {}, "pools": {pool: {"platform": "process", "runtime": "process"}}}
 
 
@@ -60,8 +60,9 @@ class TestDockerMachines(MachinesConformance):
         return MachineTemplate(memory=_MEMORY)
 
     @pytest.fixture
-    def daemon(self) -> Iterator[docker.DockerClient]:
-        client = docker.from_env()
+    def daemon(self, installed: Callable[..., Installed]) -> Iterator[docker.DockerClient]:
+        host = installed("docker").table.get("host")
+        client = docker.DockerClient(base_url=host) if host else docker.from_env()
         yield client
         client.close()
 

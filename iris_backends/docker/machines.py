@@ -14,7 +14,7 @@ from iris_api.platform import Machines, Slice, SliceRequest
 from iris_api.resources import format_memory
 from iris_backends.docker.config import DockerConfig
 from iris_backends.docker.engine import Engine
-from iris_backends.docker.errors import DockerError
+from iris_backends.docker.errors import DockerError, Gone
 from iris_backends.docker.fetching import Fetching
 from iris_backends.docker.machine import MachinePlan, archive, machine_body, worker_id
 from iris_backends.docker.network import ClusterNetwork
@@ -79,8 +79,11 @@ class DockerMachines(Machines):
 
     def delete(self, slice_id: str) -> None:
         for machine in by_slice(self._machines()).get(slice_id, ()):
-            if not machine.deleting:
-                self._engine.rename(machine.id, f"{DELETING}{machine.id[:12]}")
+            try:
+                if not machine.deleting:
+                    self._engine.rename(machine.id, f"{DELETING}{machine.id[:12]}")
+            except Gone:  # another process was faster
+                continue
             self._tender.end(machine)
 
     def close(self) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from attrs import frozen
 
 from iris_backends.docker.engine import Engine
-from iris_backends.docker.errors import DockerError
+from iris_backends.docker.errors import DockerError, Gone
 
 __all__ = ["ClusterNetwork", "Found"]
 
@@ -39,10 +39,17 @@ class ClusterNetwork:
     def ensure(self) -> Found:
         """Raises NoSubnet and other kinds of DockerError."""
         found = self.find()
-        if found is None:
+        if found is not None:
+            return found
+        try:
             self._engine.create_network(self._name, self._labels)
-            found = self.find()
-        assert found is not None
+        except DockerError:
+            if (made := self.find()) is not None:  # by another process
+                return made
+            raise
+        found = self.find()
+        if found is None:
+            raise Gone(f"network {self._name} was removed as soon as it was made")
         return found
 
     def remove(self) -> None:

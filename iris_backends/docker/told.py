@@ -16,7 +16,7 @@ def told(context: Context, request: SliceRequest, offered: ResourceSpec | None) 
     tasks cannot run in a machine, and PlatformError where there is no controller."""
     if not context.controller or context.token is None or context.worker_settings is None:
         raise PlatformError("the docker platform can make machines only for a controller")
-    settings = context.worker_settings(request.pool, resources=request.resources or offered)
+    settings = context.worker_settings(request.pool, request.resources or offered)
     name = settings["pools"][request.pool]["runtime"]
     if settings["platforms"].get(name, {"kind": name})["kind"] == "docker":
         raise Denied(

@@ -39,7 +39,7 @@ resources = { cpu = 2, memory = "1GB" }
 
 def there(pool: str, resources: ResourceSpec | None = None) -> Config:
     """As the worker reads it."""
-    text = to_toml(worker_settings(parse_config(HERE), pool, resources=resources))
+    text = to_toml(worker_settings(parse_config(HERE), pool, resources))
     return select(parse_config(text)).config
 
 

@@ -20,7 +20,7 @@ LIMIT = 30.0  # seconds
 Make = Callable[..., Machines]
 
 
-def settings(pool: str, *, resources: ResourceSpec | None = None) -> Mapping[str, Any]:
+def settings(pool: str, resources: ResourceSpec | None) -> Mapping[str, Any]:
     """Of a pool that is named as its runtime."""
     return {"platforms": {}, "pools": {pool: {"platform": pool, "runtime": pool}}}
 
