@@ -12,7 +12,9 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
@@ -130,20 +132,36 @@ def first_party() -> tuple[str, ...]:
     return tuple(name for name in names if not _is_missing(plugins, name))
 
 
+def table_of(name: str, folder: Path) -> tuple[str, ...]:
+    """The options of a check, as the arguments that name them: docker needs an image that is here."""
+    if name != "docker":
+        return ()
+    import docker
+
+    from tests.docker.image import ensure_image
+
+    with closing(docker.from_env()) as client:
+        image = ensure_image(client)
+    (folder / "iris.toml").write_text(f'[platforms.docker]\nkind = "docker"\nimage = "{image}"\n')
+    return "--config", "iris.toml", "--table", "platforms.docker"
+
+
 def _is_missing(plugins: Plugins, name: str) -> bool:
     plugin = plugins.load(name)
     return any("not built in this version" in plugin.provider(kind).summary for kind in plugin.offers)
 
 
 def write_transcript(name: str) -> None:
-    argv = ["plugin", "check", name]
-    ran = subprocess.run(
-        [sys.executable, "-m", "iris", *argv],
-        capture_output=True,
-        text=True,
-        env=os.environ | {"NO_COLOR": "1"},
-        check=False,
-    )
+    with tempfile.TemporaryDirectory() as folder:
+        argv = ["plugin", "check", name, *table_of(name, Path(folder))]
+        ran = subprocess.run(
+            [sys.executable, "-m", "iris", *argv],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            env=os.environ | {"NO_COLOR": "1", "PYTHONPATH": os.pathsep.join(sys.path)},
+            check=False,
+        )
     output = "\n".join(line.rstrip() for line in ran.stdout.splitlines())
     page = PAGES / "checks" / f"{name}.txt"
     page.parent.mkdir(exist_ok=True)

@@ -9,9 +9,11 @@ import sys
 
 import pytest
 
+from iris_api.plugins import Plugins
 from iris_api.testing import leaked_processes, process_snapshot, wait_for_condition
 from tests.plugins.checks import HANGS, add_resolver, check, outcomes
 from tests.plugins.site import PLATFORM, Site
+from tests.rigs.apart import ROOT
 from tools.plugin_docs import first_party
 
 OPTIONS = """
@@ -30,6 +32,7 @@ class Broken(Machines):
     def delete(self, slice_id):
         pass
 """ + PLATFORM.replace("self.options = options", "self.machines = Broken()")
+ELSEWHERE = {"docker": "tests/docker/test_kit.py"}  # what needs more of a machine, and where it is tested
 PICKY = BROKEN.replace("pass", "assert self.size == 5", 1).replace(
     "self.machines = Broken()", "self.machines = Broken(); self.machines.size = options.size"
 )
@@ -141,8 +144,18 @@ def test_without_pytest_it_says_what_to_install(site: Site) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(130)
-@pytest.mark.parametrize("name", first_party())
+@pytest.mark.parametrize("name", [name for name in first_party() if name not in ELSEWHERE])
 def test_every_first_party_plugin_keeps_its_rules(site: Site, name: str) -> None:
     ran = check(site, name, "--json")
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert set(outcomes(ran).values()) <= {"passed", "not promised"}
+
+
+@pytest.mark.parametrize("name", ELSEWHERE)
+def test_what_is_tested_elsewhere_runs_the_rules_there(name: str) -> None:
+    """With the classes that it names itself."""
+    (kind,) = (plugin := Plugins().load(name)).offers
+    package, _, module = plugin.provider(kind).conformance.rpartition(".")
+    tests = (ROOT / ELSEWHERE[name]).read_text()
+    assert f"from {package} import {module}" in tests
+    assert f"({module}.Test" in tests
