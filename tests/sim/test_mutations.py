@@ -11,7 +11,6 @@ from tests.sim.mutations import MUTATIONS
 
 SEEDS = (1, 80)
 RARE = {  # seeds among which is one that has what it takes; without, a run takes long
-    "believes_an_old_incarnation": (60, 90),
     "never_loses_a_worker": (20, 22),
 }
 
