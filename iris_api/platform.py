@@ -6,7 +6,7 @@ import enum
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from attrs import field, frozen
 
@@ -30,6 +30,7 @@ __all__ = [
     "SliceRequest",
     "SliceState",
     "Stats",
+    "SupportsOnEnd",
 ]
 
 
@@ -159,6 +160,15 @@ class Sandbox(ABC):
         from iris_api.errors import PlatformError
 
         raise PlatformError(f"this runtime cannot run a command in sandbox {self.uid}")
+
+
+@runtime_checkable
+class SupportsOnEnd(Protocol):
+    """A sandbox that tells its end by itself: nobody has to wait for it in a thread."""
+
+    def on_end(self, call: Callable[[Exit], None]) -> None:
+        """Have `call` called once with what `wait` returns: when all of it is gone, from any thread; at once
+        if it has ended. `call` returns soon and raises nothing."""
 
 
 class Runtime(ABC):

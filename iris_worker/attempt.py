@@ -7,6 +7,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -14,7 +15,7 @@ from attrs import evolve, field, frozen
 
 from iris_api.errors import IrisError, JobFault
 from iris_api.jobs import TaskState
-from iris_api.platform import Exit, ExitKind, Sandbox
+from iris_api.platform import Exit, ExitKind, Sandbox, SupportsOnEnd
 from iris_api.plugins import PluginCalls, blamed_text
 from iris_worker.errors import BadBundle, BadEnvironment, StoppedEarly
 from iris_worker.logs import AttemptLog
@@ -41,7 +42,8 @@ class Observation:
 
 
 class AttemptRun:
-    """Owned by the thread that `live` runs in; `stop` and `observation` are for any thread."""
+    """Owned by the thread that `live` runs in; where the sandbox tells its end by itself, that thread ends
+    once it runs, and `spawn` starts another for its end. `stop` and `observation` are for any thread."""
 
     def __init__(
         self,
@@ -52,11 +54,12 @@ class AttemptRun:
         directory: Path,
         news: News,
         calls: PluginCalls,
+        spawn: Callable[[Callable[[threading.Event], None]], object],
     ) -> None:
         """`start` builds what the attempt needs below `directory` and starts its sandbox; `calls` are
-        those of the sandbox's runtime."""
+        those of the sandbox's runtime; `spawn` runs something in a thread of this attempt."""
         self.uid, self.log, self.directory = uid, log, directory
-        self._start, self._news, self._calls = start, news, calls
+        self._start, self._news, self._calls, self._spawn = start, news, calls, spawn
         self._over = threading.Event()
         self._lock = threading.Lock()
         self._observation = Observation(uid=uid)
@@ -101,6 +104,10 @@ class AttemptRun:
             _log.exception("attempt %s could not be followed to its end", self.uid)
             self.stop(0.0)  # nobody would hear of what it does from now on
             end = Exit(kind=ExitKind.UNKNOWN, message=blamed_text(error))
+        if end is not None:
+            self._finish(end, stop)
+
+    def _finish(self, end: Exit, stop: threading.Event) -> None:
         if end.stopped and self._why:
             end = evolve(end, message=self._why)
         self._drain(stop)
@@ -118,7 +125,8 @@ class AttemptRun:
         shutil.rmtree(self.directory, ignore_errors=True)
         return not self.directory.exists()
 
-    def _run(self) -> Exit:
+    def _run(self) -> Exit | None:
+        """How it ended; None: that is told later."""
         if self._grace is not None:
             return _NEVER_STARTED
         try:
@@ -134,7 +142,7 @@ class AttemptRun:
             return Exit(kind=ExitKind.ENVIRONMENT, message=why, of_job=isinstance(error, JobFault))
         return self._follow(sandbox)
 
-    def _follow(self, sandbox: Sandbox) -> Exit:
+    def _follow(self, sandbox: Sandbox) -> Exit | None:
         with self._lock:
             self._sandbox, grace = Stopping(sandbox, self.uid, self._calls), self._grace
             self._wake = None
@@ -142,9 +150,23 @@ class AttemptRun:
         if grace is not None:
             self.stop(grace)
         self._news.mention()
+        if isinstance(sandbox, SupportsOnEnd):
+            with self._calls.blamed("on_end()"):
+                sandbox.on_end(self._ended_by_itself)
+            return None
         with self._calls.blamed("wait()"):
             end = sandbox.wait()
         return self._calls.checked(end, Exit, "wait() without a timeout")
+
+    def _ended_by_itself(self, end: Exit) -> None:
+        """On a thread of the runtime's, which is not to be held up."""
+        checked = self._calls.checked(end, Exit, "on_end()")
+        try:
+            self._spawn(partial(self._finish, checked))
+        except RuntimeError:  # this worker ends: there is nobody to drain the output to
+            stopped = threading.Event()
+            stopped.set()
+            self._finish(checked, stopped)
 
     def _drain(self, stop: threading.Event) -> None:
         """All output first, then the end. A worker that ends does not wait for an absent controller."""

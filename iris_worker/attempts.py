@@ -167,10 +167,16 @@ class Attempts:
 
     def _begin(self, uid: str, log: AttemptLog, start: partial[Sandbox]) -> None:
         directory = self._directory / uid
-        run = AttemptRun(uid, log, start=start, directory=directory, news=self._news, calls=self._calls)
+
+        def spawn(target: Callable[[threading.Event], None]) -> object:
+            return self._threads.spawn(target, uid, partial(run.stop, self._config.stop_grace))
+
+        run = AttemptRun(
+            uid, log, start=start, directory=directory, news=self._news, calls=self._calls, spawn=spawn
+        )
         with self._lock:
             self._runs[uid] = run
-        self._threads.spawn(run.live, name=uid, on_stop=partial(run.stop, self._config.stop_grace))
+        spawn(run.live)
 
     def _description(self) -> pb.WorkerDescription:
         config = self._config

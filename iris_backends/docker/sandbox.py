@@ -49,6 +49,7 @@ class ContainerSandbox(Sandbox):
         self._cgroup: Cgroup | None = None
         self._peak: int | None = None
         self._exit: Exit | None = None
+        self._calls: list[Callable[[Exit], None]] = []
         self._ended = threading.Event()
 
     def follow(self) -> None:
@@ -59,6 +60,14 @@ class ContainerSandbox(Sandbox):
     def wait(self, timeout: float | None = None) -> Exit | None:
         self._ended.wait(timeout)
         return self._exit
+
+    def on_end(self, call: Callable[[Exit], None]) -> None:
+        with self._lock:
+            end = self._exit
+            if end is None:
+                self._calls.append(call)
+        if end is not None:
+            call(end)
 
     def stop(self, grace: float) -> None:
         with self._lock:
@@ -150,10 +159,12 @@ class ContainerSandbox(Sandbox):
         self._folder.keep_exit(end)
         self._folder.drop_secrets()
         with self._lock:
-            self._exit = end
+            self._exit, calls = end, self._calls
         self._on_end(self.uid)
         self._ended.set()
         self._hurry.set()
+        for call in calls:
+            call(end)
 
     def _stop(self, stop: threading.Event) -> None:
         if self._left() > 0:

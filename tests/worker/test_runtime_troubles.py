@@ -49,7 +49,15 @@ def run_on(runtime: Runtime, directory: Path, calls: PluginCalls) -> Exit | None
     rpc = RpcClient(config.controller_address, None)
     log = AttemptLog("uid", SPEC.task_id, LogPusher(rpc, lambda: ""))
     start = partial(launcher.start, spec=SPEC)
-    attempt = AttemptRun("uid", log, start=start, directory=directory / "uid", news=News(), calls=calls)
+    attempt = AttemptRun(
+        "uid",
+        log,
+        start=start,
+        directory=directory / "uid",
+        news=News(),
+        calls=calls,
+        spawn=partial(get_thread_registry().container.spawn, name="uid"),
+    )
     attempt.live(threading.Event())
     rpc.close()
     return attempt.observation.exit

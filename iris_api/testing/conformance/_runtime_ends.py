@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 
 from iris_api.errors import PlatformError
-from iris_api.platform import ExitKind, Runtime
+from iris_api.platform import Exit, ExitKind, Runtime, SupportsOnEnd
 from iris_api.resources import ResourceSpec
 from iris_api.testing.conformance._calls import at_once
 from iris_api.testing.conformance._runtime_base import RuntimeBase, Start
@@ -64,6 +64,20 @@ class RuntimeEnds(RuntimeBase):
         task = start(Program(code=3))
         end = task.end()
         assert at_once(patience, [lambda: task.sandbox.wait(patience)] * 4, "wait") == [end] * 4
+
+    def test_on_end(self, start: Start, patience: float) -> None:
+        """A sandbox with `on_end` (SupportsOnEnd) tells the Exit of `wait` to each call once, also to one
+        that comes after the end."""
+        task = start(Program(code=3))
+        told: list[Exit] = []
+        if isinstance(task.sandbox, SupportsOnEnd):
+            task.sandbox.on_end(told.append)
+        end = task.end()
+        if not isinstance(task.sandbox, SupportsOnEnd):
+            pytest.skip("not promised: the sandbox has no on_end (SupportsOnEnd)")
+        wait_for_condition(lambda: told, patience, message="on_end to tell the end")
+        task.sandbox.on_end(told.append)
+        assert told == [end, end]
 
     @needs("memory_peak")
     def test_memory_peak(self, start: Start) -> None:
