@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from ipaddress import ip_network
 from typing import Any
@@ -12,6 +13,8 @@ from iris_backends.docker.engine import Engine
 from iris_backends.docker.errors import DockerError, Gone
 
 __all__ = ["ClusterNetwork", "Found"]
+
+_log = logging.getLogger("iris.machines")
 
 
 @frozen
@@ -57,8 +60,8 @@ class ClusterNetwork:
         for one in self._engine.networks(self._labels):
             try:
                 self._engine.remove_network(one["Id"])
-            except DockerError:
-                continue
+            except DockerError as error:
+                _log.warning("network %s is left: %s", one["Name"], error)
 
 
 def _found(network: Mapping[str, Any]) -> Found:

@@ -10,7 +10,7 @@ from attrs import frozen
 
 from iris_api.platform import Slice, SliceState
 
-__all__ = ["DELETING", "Machine", "by_slice", "seen"]
+__all__ = ["DELETING", "Machine", "by_slice", "is_going", "seen"]
 
 DELETING: Final = "iris-deleting-"  # the name of a container that goes begins so: labels cannot be changed
 _MAKING: Final = 60.0  # seconds that a process may take from the first machine of a slice to the last
@@ -48,8 +48,7 @@ class Machine:
             status=found["Status"],
             address=addresses[0] if addresses else "",
             created=found["Created"],
-            deleting=found["State"] == "removing"
-            or any(name.lstrip("/").startswith(DELETING) for name in found["Names"] or ()),
+            deleting=found["State"] == "removing" or any(map(is_going, found["Names"] or ())),
         )
 
     @property
@@ -59,6 +58,11 @@ class Machine:
     @property
     def ended(self) -> bool:
         return self.state in ("exited", "dead")
+
+
+def is_going(name: str) -> bool:
+    """Whether the container of this name is being deleted."""
+    return name.lstrip("/").startswith(DELETING)
 
 
 def by_slice(machines: Iterable[Machine]) -> Mapping[str, Sequence[Machine]]:

@@ -10,7 +10,7 @@ from typing import Final
 from iris_api.threads import ThreadContainer
 from iris_backends.docker.engine import Engine
 from iris_backends.docker.errors import DockerError, Gone
-from iris_backends.docker.slices import Machine
+from iris_backends.docker.slices import Machine, is_going
 
 __all__ = ["Tender"]
 
@@ -18,7 +18,8 @@ _log = logging.getLogger("iris.machines")
 _AT_ONCE: Final = 8  # machines that are started or ended at the same time
 _GRACE: Final = 3  # seconds between asking a machine to end and ending it
 _AGAIN: Final = 1.0  # seconds between two tries of what the daemon could not do
-_CLOSE: Final = 8.0  # seconds for what is under way when this object is closed
+_CLOSE: Final = 7.0  # seconds for what is under way when this object is closed
+_LAST: Final = 1.0  # seconds for threads that are asked to end by then
 
 Work = Callable[[Machine, threading.Event], None]
 
@@ -31,6 +32,7 @@ class Tender:
         self._engine, self._threads, self._when_ended = engine, threads, ended
         self._slots = threading.Semaphore(_AT_ONCE)
         self._lock = threading.Lock()
+        self._idle = threading.Condition(self._lock)
         self._busy: set[tuple[str, Work]] = set()
         self._troubles: dict[str, str] = {}
         self._closed = False
@@ -54,9 +56,10 @@ class Tender:
 
     def close(self) -> None:
         """Wait for what is under way, but not for long: what is left the next process does."""
-        with self._lock:
+        with self._idle:
             self._closed = True
-        self._threads.stop(_CLOSE)
+            self._idle.wait_for(lambda: not self._busy, _CLOSE)
+        self._threads.stop(_LAST)
 
     def _spawn(self, machine: Machine, work: Work) -> None:
         key = (machine.id, work)
@@ -71,12 +74,14 @@ class Tender:
             with self._slots:
                 work(machine, stop)
         finally:
-            with self._lock:
+            with self._idle:
                 self._busy.discard((machine.id, work))
+                self._idle.notify_all()
 
     def _start(self, machine: Machine, stop: threading.Event) -> None:
         try:
-            self._engine.start(machine.id, f"machine {machine.worker_id}")
+            if not is_going(self._engine.inspect(machine.id)["Name"]):
+                self._engine.start(machine.id, f"machine {machine.worker_id}")
         except Gone:  # deleted meanwhile
             return
         except DockerError as error:
@@ -89,9 +94,16 @@ class Tender:
         self._when_ended()
 
     def _is_gone(self, machine: Machine) -> bool:
+        """A container that is removed while somebody starts it, perhaps another process, leaves its place in
+        the network taken for ever. It has its name by now, so nobody begins to; to inspect it waits for who
+        has begun."""
         try:
             self._engine.stop(machine.id, _GRACE)
+            if self._engine.inspect(machine.id)["State"]["Running"]:
+                return False
             self._engine.remove(machine.id)
+        except Gone:
+            return True
         except DockerError as error:
             _log.warning("machine %s cannot be removed yet: %s", machine.worker_id, error)
             return False
