@@ -9,6 +9,7 @@ import logging
 import os
 import shutil
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
@@ -28,6 +29,7 @@ _log = logging.getLogger("iris.runtime")
 
 _NAME: Final = "iris-cluster"
 _HERE: Final = Path(iris_api.__file__).parents[1]
+_UNUSED: Final = 30 * 86_400.0  # seconds; a container that runs for longer keeps what it has imported
 _LEFT_OUT: Final = frozenset({"__pycache__", "tests", ".."})  # "..": programs and data elsewhere
 
 
@@ -52,6 +54,8 @@ def packages(root: Path) -> Path:
             raise PlatformError(
                 f"the packages that containers need cannot be copied to {root}: {error}"
             ) from error
+    with contextlib.suppress(OSError):  # another user's is never removed by this one
+        os.utime(made)
     return made
 
 
@@ -68,9 +72,18 @@ def _make(made: Path) -> None:
         try:
             _fill(draft)
             draft.rename(made)
+            _prune(made)
         except BaseException:
             shutil.rmtree(draft, ignore_errors=True)
             raise
+
+
+def _prune(made: Path) -> None:
+    """Remove the copies of other versions that nobody has asked for lately."""
+    oldest = time.time() - _UNUSED
+    for other in made.parent.glob("packages-*"):
+        if other.stat().st_mtime < oldest:
+            shutil.rmtree(other, ignore_errors=True)
 
 
 def _fill(draft: Path) -> None:

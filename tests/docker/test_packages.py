@@ -8,6 +8,7 @@ import shutil
 import stat
 import subprocess
 import sys
+import time
 import tomllib
 from pathlib import Path
 
@@ -67,6 +68,18 @@ def test_what_a_killed_process_had_begun_is_not_taken_for_whole(tmp_path: Path) 
     made = packages(tmp_path)
     assert (made / "iris" / "__init__.py").exists()
     assert not (tmp_path / ".packages").exists()
+
+
+def test_copies_that_nobody_uses_any_more_are_removed(tmp_path: Path) -> None:
+    month = 31 * 86_400
+    for name, age in (("packages-old", month), ("packages-recent", 60)):
+        (tmp_path / name).mkdir()
+        at = time.time() - age
+        os.utime(tmp_path / name, (at, at))
+    made = packages(tmp_path)
+    assert {path.name for path in tmp_path.glob("packages-*")} == {"packages-recent", made.name}
+    os.utime(made, (0, 0))
+    assert packages(tmp_path).stat().st_mtime > time.time() - month
 
 
 def test_another_content_is_another_directory(tmp_path: Path) -> None:
