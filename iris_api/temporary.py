@@ -1,4 +1,4 @@
-"""Directories of this process in the system's place for temporary files."""
+"""Directories that come and go: of this process in the place for temporary files, and any that is removed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Final
 
 from iris_api.supervised import _files as files
 
-__all__ = ["make_directory"]
+__all__ = ["discard", "make_directory"]
 
 _NAME: Final = re.compile(r"iris-[a-z]+-([0-9]+)-([0-9]+)-.*")
 
@@ -22,6 +22,15 @@ def make_directory(kind: str) -> Path:
     _sweep(Path(tempfile.gettempdir()))
     pid = os.getpid()
     return Path(tempfile.mkdtemp(prefix=f"iris-{kind}-{pid}-{files.start_time(pid)}-"))
+
+
+def discard(directory: Path) -> None:
+    """Remove it in two steps, so that what is left of an interrupted removal is not taken for one: it is
+    renamed to begin with a dot. One that is not there is fine."""
+    gone = directory.with_name(f".{directory.name}")
+    with contextlib.suppress(FileNotFoundError):
+        directory.rename(gone)
+    shutil.rmtree(gone, ignore_errors=True)
 
 
 def _sweep(parent: Path) -> None:

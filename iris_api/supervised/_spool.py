@@ -118,15 +118,15 @@ class Stream:
     def _take(self, data: bytes) -> None:
         *lines, rest = (self._rest + data).split(b"\n")
         if len(rest) > MAX_LINE or any(len(line) > MAX_LINE for line in lines):
-            lines = [piece for line in lines for piece in _pieces(line)]
-            *full, rest = _pieces(rest)
+            lines = [piece for line in lines for piece in pieces(line)]
+            *full, rest = pieces(rest)
             lines += full
         self._rest = rest
         if lines:
             self._spool.add(self._source, lines)
 
 
-def _pieces(line: bytes) -> list[bytes]:
+def pieces(line: bytes) -> list[bytes]:
     """A long line in parts that cut no UTF-8 character; at least one."""
     found = []
     while len(line) > MAX_LINE:

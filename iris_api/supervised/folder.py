@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import shutil
@@ -15,6 +14,7 @@ from attrs import frozen
 from iris_api.credentials import Token, write_token
 from iris_api.platform import Exit, ExitKind, Lease
 from iris_api.supervised import _files as files
+from iris_api.temporary import discard
 
 __all__ = ["Folder", "Owner", "Program", "SpoolReader", "this_process"]
 
@@ -163,12 +163,8 @@ class Folder:
             path.unlink(missing_ok=True)
 
     def remove(self) -> None:
-        """In two steps, so that what is left of an interrupted removal is not taken for an attempt. May be
-        called again."""
-        gone = self.path.with_name(f".{self.uid}")
-        with contextlib.suppress(FileNotFoundError):
-            self.path.rename(gone)
-        shutil.rmtree(gone, ignore_errors=True)
+        """May be called again."""
+        discard(self.path)
 
     def _write(self, name: str, data: bytes) -> None:
         files.write_atomically(str(self.path / name), data)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import shutil
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,6 +12,7 @@ from attrs import frozen
 
 from iris_api.credentials import write_token
 from iris_api.platform import Exit, ExitKind, Launch
+from iris_api.temporary import discard
 
 __all__ = ["Folder", "Order"]
 
@@ -97,12 +96,8 @@ class Folder:
             path.unlink(missing_ok=True)
 
     def remove(self) -> None:
-        """In two steps, so that what is left of an interrupted removal is not taken for an attempt. May be
-        called again."""
-        gone = self.path.with_name(f".{self.uid}")
-        with contextlib.suppress(FileNotFoundError):
-            self.path.rename(gone)
-        shutil.rmtree(gone, ignore_errors=True)
+        """May be called again."""
+        discard(self.path)
 
     def _read(self, name: str) -> Any:
         try:

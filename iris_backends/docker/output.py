@@ -11,11 +11,10 @@ from typing import Final
 
 from attrs import define, field, frozen
 
+from iris_api.supervised._spool import TAIL_BYTES, TAIL_LINES, pieces
+
 __all__ = ["Frame", "Frames", "Lines", "Written", "stamp_us"]
 
-MAX_LINE: Final = 64 * 1024  # bytes; a longer line becomes several
-TAIL_LINES: Final = 50  # kept whatever the limit: the last lines say why a task failed
-TAIL_BYTES: Final = 64 * 1024
 _HEAD: Final = struct.Struct(">BxxxL")
 _SOURCES: Final = {1: "stdout", 2: "stderr"}
 
@@ -91,8 +90,8 @@ class Lines:
         self._last = max(self._last, stamp_us(frame.stamp))  # two streams may come out of order by little
         *lines, rest = (self._rest.get(frame.source, b"") + frame.data).split(b"\n")
         for line in lines:
-            self._add_all(frame.source, *_pieces(line))
-        *full, rest = _pieces(rest)
+            self._add_all(frame.source, *pieces(line))
+        *full, rest = pieces(rest)
         self._add_all(frame.source, *full)
         self._rest[frame.source] = rest
 
@@ -136,18 +135,6 @@ class Lines:
         if source == "stderr":
             self.last_error = text
         self.write(source, text, at)
-
-
-def _pieces(line: bytes) -> list[bytes]:
-    """A long line in parts that cut no UTF-8 character; at least one."""
-    found = []
-    while len(line) > MAX_LINE:
-        end = MAX_LINE
-        while end > MAX_LINE - 3 and line[end] & 0xC0 == 0x80:
-            end -= 1
-        found.append(line[:end])
-        line = line[end:]
-    return [*found, line]
 
 
 def _size(count: int) -> str:
