@@ -50,6 +50,10 @@ def _whole(least: int) -> Callable[[Any, Any, Any], None]:
     return check
 
 
+def _constraints(given: Iterable[Constraint]) -> tuple[Constraint, ...]:
+    return tuple(given)
+
+
 @frozen(kw_only=True)
 class WorkerPoolConfig:
     """`num_workers` tasks of one job run the calls, one at a time each, with `resources` apiece.
@@ -61,7 +65,7 @@ class WorkerPoolConfig:
     num_workers: int = field(default=1, validator=_whole(1))
     resources: ResourceSpec = field(factory=ResourceSpec)
     environment: EnvironmentSpec | None = None
-    constraints: tuple[Constraint, ...] = field(default=(), converter=tuple)
+    constraints: tuple[Constraint, ...] = field(default=(), converter=_constraints)
     name_prefix: str = "pool"
     max_retries: int = field(default=3, validator=_whole(0))
     task_timeout: float = field(default=86_400.0, validator=_positive)
@@ -93,6 +97,7 @@ class WorkerPool:
             resources=config.resources,
             environment=config.environment,
             constraints=config.constraints,
+            ports=["actor"],  # where nobody reaches a task at any other
             replicas=self._workers,
             max_retries_failure=10,
             max_task_failures=self._workers,
