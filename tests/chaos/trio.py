@@ -108,15 +108,22 @@ def trio(
     within: Mapping[str, Sequence[str]] | None = None,
     workers: Sequence[str] = ("one", "two"),
     address: str = "",
+    runtime: str = "process",
+    tables: str = "",
+    options: Mapping[str, Sequence[str]] | None = None,
 ) -> Iterator[Trio]:
     """`within`: what is put before the argv of the programs ``controller``, ``one``, ``two``. `address` of
-    the controller for workers, where that is another one."""
-    places = within or {}
-    with Site(directory / "site", own_workers=0, host=host, settings=settings).running() as site:
+    the controller for workers, where that is another one. `tables` of the configuration, and `options` of
+    workers, more than there are."""
+    places, more = within or {}, options or {}
+    made = Site(
+        directory / "site", own_workers=0, host=host, settings=settings, runtime=runtime, tables=tables
+    )
+    with made.running() as site:
         controller = site.program("controller", places.get("controller", ()))
         site.start_up(controller)
         crew = {name: site.program(name, places.get(name, ())) for name in workers}
         for name, program in crew.items():
-            program.launch(site.worker_argv(name, address))
+            program.launch(site.worker_argv(name, address, more.get(name, ())))
         site.wait_for_workers(*crew)
         yield Trio(site, controller, crew, site.client(), Folder(directory))

@@ -20,6 +20,7 @@ __all__ = ["Site", "free_port"]
 
 _ROOT = Path(__file__).parents[2]
 _LIMIT = 30.0
+_NO_ATTEMPTS = ("attempts", "keeper")  # what a runtime of containers has beside them
 
 
 def free_port(host: str = "127.0.0.1") -> int:
@@ -30,7 +31,8 @@ def free_port(host: str = "127.0.0.1") -> int:
 
 
 class Site:
-    """A configuration, and the programs that run on it. `settings` are lines of its table [controller]."""
+    """A configuration, and the programs that run on it. `settings` are lines of its table [controller],
+    `tables` are further ones."""
 
     def __init__(
         self,
@@ -40,6 +42,8 @@ class Site:
         host: str = "127.0.0.1",
         port: int = 0,
         settings: str = "",
+        runtime: str = "process",
+        tables: str = "",
     ) -> None:
         """`own_workers`: workers in the process of the controller itself."""
         self.directory = directory
@@ -52,7 +56,8 @@ class Site:
         self.config = directory / "iris.toml"
         self.config.write_text(
             f'[controller]\nlisten = "{host}:{self.port}"\nstate = "{self.state}"\n{settings}\n'
-            f'[pools.default]\nplatform = "local"\nruntime = "process"\nmin = {own_workers}\nmax = 4\n'
+            f'[pools.default]\nplatform = "local"\nruntime = "{runtime}"\nmin = {own_workers}\nmax = 4\n'
+            f"{tables}"
         )
         self._programs: list[Program] = []
 
@@ -64,9 +69,9 @@ class Site:
     def up_argv(self) -> list[str]:
         return iris("up", "--config", str(self.config))
 
-    def worker_argv(self, worker_id: str, address: str = "") -> list[str]:
+    def worker_argv(self, worker_id: str, address: str = "", options: Sequence[str] = ()) -> list[str]:
         where = ("--controller", address or self.address, "--directory", str(self.workers))
-        return iris("worker", "--config", str(self.config), "--id", worker_id, *where)
+        return iris("worker", "--config", str(self.config), "--id", worker_id, *where, *options)
 
     @property
     def workers(self) -> Path:
@@ -129,9 +134,10 @@ class Site:
         """What is on the disk of attempts, by their uid."""
         found: dict[str, list[Path]] = {}
         for top in (self.workers, self.state / "workers"):
-            for what in ("attempts", "sandboxes"):
+            for what in ("attempts", "sandboxes", "sandboxes/attempts"):
                 for path in top.glob(f"*/{what}/*"):
-                    found.setdefault(path.name.lstrip("."), []).append(path)
+                    if path.name not in _NO_ATTEMPTS:
+                        found.setdefault(path.name.lstrip("."), []).append(path)
         return found
 
     def left(self) -> list[str]:
