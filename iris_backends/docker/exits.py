@@ -27,14 +27,19 @@ def exit_of(
     last_line: str,
     *,
     stopped: bool,
+    restarted: bool = False,
 ) -> Exit:
     """`state` as `docker inspect` shows it. `note`: what the runner of a call has left. `peak`: the most
-    memory that was seen, in bytes. `last_line` of stderr.
+    memory that was seen, in bytes. `last_line` of stderr. `restarted`: it ended when another daemon was
+    started, which stops what it finds running.
 
     The daemon says "out of memory" also where only a child was killed for it: it is the end of the task if
     its first process was killed.
     """
     code = int(state["ExitCode"])
+    if restarted and code and not stopped:
+        told = f"the Docker daemon was restarted, which has ended it (exit code {code})"
+        return Exit(kind=ExitKind.UNKNOWN, memory_peak=peak, message=told)
     if code in _NOT_RUN and (why := _NO_EXEC.fullmatch(last_line)):
         return _not_run(order, code, why["what"], why["why"])
     if state.get("OOMKilled") and code == _KILLED:

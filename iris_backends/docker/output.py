@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import calendar
 import struct
-import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
 from typing import Final
 
 from attrs import define, field, frozen
 
 from iris_api.supervised._spool import TAIL_BYTES, TAIL_LINES, pieces
 
-__all__ = ["Frame", "Frames", "Lines", "Written", "stamp_us"]
+__all__ = ["TAIL_LINES", "Frame", "Frames", "Lines", "Written", "stamp_ns"]
 
 _HEAD: Final = struct.Struct(">BxxxL")
 _SOURCES: Final = {1: "stdout", 2: "stderr"}
@@ -23,7 +22,8 @@ Written = Callable[[str, str, int], None]
 
 @frozen
 class Frame:
-    """A piece of a stream: a line with its newline, or a part of one. `stamp` is as the daemon wrote it."""
+    """A piece of a stream: a line with its newline, or a part of one. `stamp` is as the daemon wrote it, the
+    same for all parts of a line. Without a `source` it is the daemon's own word, that it cannot read on."""
 
     source: str
     stamp: bytes
@@ -43,24 +43,26 @@ class Frames:
             end = at + _HEAD.size + size
             if end > len(data):
                 break
-            stamp, _, text = data[at + _HEAD.size : end].partition(b" ")
-            yield Frame(_SOURCES.get(stream, "stdout"), stamp, text)
-            at = end
+            content, at = data[at + _HEAD.size : end], end
+            if stream in _SOURCES:
+                stamp, _, text = content.partition(b" ")
+                yield Frame(_SOURCES[stream], stamp, text)
+            else:
+                yield Frame("", b"", content)
         self._rest = data[at:]
 
 
 _seconds: dict[bytes, int] = {}  # of the last second that was seen: lines of one second come together
 
 
-def stamp_us(stamp: bytes) -> int:
-    """Unix microseconds of ``2026-11-21T15:46:14.123456789Z``."""
-    whole, _, fraction = stamp.rstrip(b"Z").partition(b".")
-    seconds = _seconds.get(whole)
-    if seconds is None:
-        seconds = calendar.timegm(time.strptime(whole.decode(), "%Y-%m-%dT%H:%M:%S"))
+def stamp_ns(stamp: bytes) -> int:
+    """Unix nanoseconds of ``2026-11-21T15:46:14.123456789Z``; a daemon may write ``+09:00`` for its ``Z``."""
+    zone = b"Z" if stamp.endswith(b"Z") else stamp[-6:]
+    second, fraction = stamp[:19] + zone, stamp[20 : len(stamp) - len(zone)]
+    if (seconds := _seconds.get(second)) is None:
         _seconds.clear()
-        _seconds[whole] = seconds
-    return seconds * 1_000_000 + int((fraction + b"000000")[:6])
+        _seconds[second] = seconds = int(datetime.fromisoformat(second.decode()).timestamp())
+    return seconds * 10**9 + int(fraction.ljust(9, b"0"))
 
 
 @define
@@ -70,12 +72,15 @@ class Lines:
 
     limit: int
     write: Written
-    _rest: dict[str, bytes] = field(factory=dict, init=False)
+    _rest: dict[str, tuple[bytes, bytes]] = field(
+        factory=dict, init=False
+    )  # what has no newline yet, and its stamp
     _room: int = field(init=False)
     _tail: deque[tuple[str, bytes, int]] = field(factory=deque, init=False)
     _held: int = field(default=0, init=False)
     _dropped: int = field(default=0, init=False)
     _full: bool = field(default=False, init=False)
+    _over: int = field(default=0, init=False)  # frames since then
     _last: int = field(default=0, init=False)
     last_error: str = field(default="", init=False)  # the last line of stderr
 
@@ -87,22 +92,45 @@ class Lines:
         return min(TAIL_BYTES, self.limit // 4)
 
     def add(self, frame: Frame) -> None:
-        self._last = max(self._last, stamp_us(frame.stamp))  # two streams may come out of order by little
-        *lines, rest = (self._rest.get(frame.source, b"") + frame.data).split(b"\n")
+        if not frame.source:
+            self.mark(f"the Docker daemon: {frame.data.decode('utf-8', 'replace').strip()}")
+            return
+        self._over += self._full
+        rest, stamp = self._rest.get(frame.source, (b"", frame.stamp))
+        if rest and stamp != frame.stamp:  # parts of a line have one; the last may have lost its newline
+            self._add_all(frame.source, rest)
+            rest = b""
+        self._last = max(self._last, stamp_ns(frame.stamp) // 1000)  # two streams may come out of order
+        *lines, rest = (rest + frame.data).split(b"\n")
         for line in lines:
             self._add_all(frame.source, *pieces(line))
         *full, rest = pieces(rest)
         self._add_all(frame.source, *full)
-        self._rest[frame.source] = rest
+        self._rest[frame.source] = rest, frame.stamp
+
+    def is_past_tail(self) -> bool:
+        """Whether nothing of the last lines has been handed on."""
+        return self._over >= TAIL_LINES
+
+    def end_with(self, last: Iterable[Frame]) -> None:
+        """These are the last `TAIL_LINES` frames, whatever has been added as such."""
+        self._dropped += len(self._tail)
+        self._tail.clear()
+        self._rest.clear()
+        self._held = 0
+        before = self._dropped
+        for frame in last:
+            self.add(frame)
+        self._dropped = max(1, before - len(self._tail))
 
     def finish(self) -> None:
         """What has no newline yet, and the tail of what went over the limit."""
-        for source, rest in self._rest.items():
+        for source, (rest, _) in self._rest.items():
             if rest:
                 self._add_all(source, rest)
         self._rest.clear()
         if self._dropped:
-            self._mark(f"{self._dropped} lines dropped here")
+            self.mark(f"{self._dropped} lines dropped here")
             self._dropped = 0
         for source, line, at in self._tail:
             self._hand_on(source, line, max(at, self._last))
@@ -117,7 +145,7 @@ class Lines:
                 continue
             if not self._full:
                 self._full = True
-                self._mark(f"output truncated after {_size(self.limit)}; its last lines follow at the end")
+                self.mark(f"output truncated after {_size(self.limit)}; its last lines follow at the end")
             self._hold(source, line)
 
     def _hold(self, source: str, line: bytes) -> None:
@@ -127,7 +155,8 @@ class Lines:
             self._held -= len(self._tail.popleft()[1]) + 1
             self._dropped += 1
 
-    def _mark(self, text: str) -> None:
+    def mark(self, text: str) -> None:
+        """A line of Iris itself."""
         self.write("stderr", f"[iris: {text}]", self._last)
 
     def _hand_on(self, source: str, line: bytes, at: int) -> None:

@@ -19,7 +19,7 @@ from iris_backends.docker.errors import DaemonDown, DaemonFault, DockerError, Go
 from iris_backends.docker.exits import exit_of
 from iris_backends.docker.folder import Folder, Order
 from iris_backends.docker.logs import LogStream
-from iris_backends.docker.output import Lines
+from iris_backends.docker.output import TAIL_LINES, Lines, stamp_ns
 
 __all__ = ["ContainerSandbox"]
 
@@ -27,6 +27,7 @@ _log = logging.getLogger("iris.runtime")
 _AWAY: Final = 60.0  # seconds for which a daemon that is away is waited for, before a container is given up
 _SETTLE: Final = 0.3  # seconds after its start in which a container's first process may not heed a signal yet
 _AGAIN: Final = 0.5  # seconds between two tries of what the daemon could not do
+_REMOVED: Final = ("removing", "dead")  # states of a container that somebody removes
 
 
 class ContainerSandbox(Sandbox):
@@ -43,6 +44,9 @@ class ContainerSandbox(Sandbox):
         self._lines = Lines(order.output_limit, sink.write)
         self._logs = LogStream(engine.url, engine.version(), order.container)
         self._lock = threading.Lock()
+        self._ordering = threading.Lock()  # held while the daemon is told to signal
+        self._released = False
+        self._away: tuple[float, float] | None = None  # the daemon was, from when to when in Unix time
         self._started = time.monotonic()
         self._kill_at: float | None = None
         self._hurry = threading.Event()
@@ -55,7 +59,11 @@ class ContainerSandbox(Sandbox):
     def follow(self) -> None:
         """Begin to deliver. Raises DockerError if the output cannot be had."""
         self._logs.open()
-        self._watcher.add(self._logs.fileno(), self._deliver)
+        with self._lock:
+            if self._released:
+                self._logs.close()
+            else:
+                self._watcher.add(self._logs.fileno(), self._deliver)
 
     def wait(self, timeout: float | None = None) -> Exit | None:
         self._ended.wait(timeout)
@@ -96,9 +104,13 @@ class ContainerSandbox(Sandbox):
 
     def let_go(self) -> None:
         """Follow it no more; the container goes on. Waiters are not woken."""
-        self._watcher.remove(self._logs.fileno())
-        self._logs.close()
+        with self._lock:
+            self._released = True
         self._hurry.set()
+
+    def close(self) -> None:
+        """After `let_go`, once the watcher is closed."""
+        self._logs.close()
 
     def _find_cgroup(self) -> Cgroup | None:
         if self._cgroup is None:
@@ -110,9 +122,13 @@ class ContainerSandbox(Sandbox):
         return self._cgroup
 
     def _deliver(self) -> None:
-        frames, more = self._logs.read()
-        for frame in frames:
-            self._lines.add(frame)
+        try:
+            frames, more = self._logs.read()
+            for frame in frames:
+                self._lines.add(frame)
+        except Exception:  # a line that cannot be had must not keep the end from being told
+            _log.exception("attempt %s: output is lost", self.uid)
+            more = False
         if not more:
             self._watcher.remove(self._logs.fileno())
             self._logs.close()
@@ -130,34 +146,65 @@ class ContainerSandbox(Sandbox):
             self._finish(end)
 
     def _wait_for_end(self, stop: threading.Event) -> Exit | None:
-        """None: it goes on, and is followed again, or is somebody else's to follow."""
+        """None: there is more to come, which is followed again, or is somebody else's to follow."""
         deadline = time.monotonic() + _AWAY
+        looked = False
         while not stop.is_set():
             try:
-                found = self._engine.inspect(self._order.container, patience=0)
-                if not found["State"]["Running"]:
-                    self._lines.finish()
-                    return self._exit_of(found["State"])
-                self.follow()
-                return None
+                state = self._engine.inspect(self._order.container, patience=0)["State"]
+                if state["Status"] in _REMOVED:
+                    return self._gone()
+                if self._logs.whole and not state["Running"]:
+                    self._end_output(state)
+                    return self._exit_of(state)
+                if looked:
+                    self.follow()
+                    return None
+                looked = True
             except Gone:
-                return Exit(kind=ExitKind.UNKNOWN, message="its container is gone: somebody has removed it")
+                return self._gone()
             except (DaemonDown, DaemonFault) as error:
+                _log.debug("attempt %s: %s", self.uid, error)
+                now, looked = time.time(), False
+                self._away = (self._away[0] if self._away else now, now)
                 if time.monotonic() > deadline:
                     return Exit(kind=ExitKind.UNKNOWN, message=f"nobody can tell how it is: {error}")
             stop.wait(_AGAIN)
         return None
 
-    def _exit_of(self, state: Mapping[str, Any]) -> Exit:
-        with self._lock:  # an order to stop that is under way is told or not told, nothing between
+    def _gone(self) -> Exit:
+        with self._ordering:
             stopped = self._folder.stopped
-        kept = self._folder.exit()
-        last = self._lines.last_error
-        return kept or exit_of(state, self._order, self._folder.note(), self._peak, last, stopped=stopped)
+        message = "its container is gone: somebody has removed it"
+        return self._folder.exit() or Exit(kind=ExitKind.UNKNOWN, message=message, stopped=stopped)
+
+    def _exit_of(self, state: Mapping[str, Any]) -> Exit:
+        with self._ordering:  # an order to stop that is under way is told or not told, nothing between
+            stopped = self._folder.stopped
+        note, last = self._folder.note(), self._lines.last_error
+        return self._folder.exit() or exit_of(
+            state, self._order, note, self._peak, last, stopped=stopped, restarted=self._restarted(state)
+        )
+
+    def _restarted(self, state: Mapping[str, Any]) -> bool:
+        """Whether it was running when another daemon was started that keeps nothing running."""
+        if self._away is None or _finished(state) < self._away[1]:
+            return False
+        return not self._engine.info()["LiveRestoreEnabled"]
+
+    def _end_output(self, state: Mapping[str, Any]) -> None:
+        if self._lines.is_past_tail():  # who follows a log misses some where a file of it is full
+            self._lines.end_with(self._logs.last(TAIL_LINES))
+        if self._away is not None and self._away[0] <= _finished(state) < self._away[1]:
+            self._lines.mark("ended while the Docker daemon was away, its output of that time is lost")
+        self._lines.finish()
 
     def _finish(self, end: Exit) -> None:
-        self._folder.keep_exit(end)
-        self._folder.drop_secrets()
+        try:
+            self._folder.keep_exit(end)
+            self._folder.drop_secrets()
+        except OSError as error:  # a worker that comes later looks for itself
+            _log.warning("attempt %s: its end cannot be kept: %s", self.uid, error)
         with self._lock:
             self._exit, calls = end, self._calls
         self._on_end(self.uid)
@@ -183,13 +230,18 @@ class ContainerSandbox(Sandbox):
             return max(0.0, self._kill_at - time.monotonic())
 
     def _signal(self, number: int) -> None:
-        with self._lock:
+        with self._ordering:
             if self._exit is not None:
                 return
             try:
                 self._engine.signal(self._order.container, number)
                 self._folder.keep_stopped()
-            except (DaemonDown, DaemonFault) as error:
+            except (DaemonDown, DaemonFault, OSError) as error:
                 _log.warning("attempt %s cannot be stopped yet: %s", self.uid, error)
             except DockerError:  # it has ended by itself
                 return
+
+
+def _finished(state: Mapping[str, Any]) -> float:
+    """Unix time."""
+    return stamp_ns(state["FinishedAt"].encode()) / 1e9

@@ -16,7 +16,9 @@ from iris_backends.docker.folder import Folder
 __all__ = ["Place", "Plan", "container_body", "labels", "mount_body", "needs_way_in", "place"]
 
 _LEAST_MEMORY: Final = 6 * 2**20  # bytes; the daemon refuses less
-_LOG_ROOM: Final = 4  # times the output limit: each line has its time and its stream with it
+_LOG_ROOM: Final = 8  # times the output limit: each line has its time and its stream with it, 27 bytes
+_LEAST_CPU: Final = 0.01  # cores, as well
+_TMP: Final = Path("/tmp")  # noqa: S108  of the container
 _HOME_OF_ROOT: Final = Path("/root")
 _LOOPBACK: Final = ("", "127.0.0.1", "localhost", "::1")
 _OWN: Final = "0.0.0.0"  # noqa: S104  the address that a sandbox finds to be its own
@@ -100,13 +102,14 @@ def environment(plan: Plan) -> Mapping[str, str]:
         "IRIS_ADVERTISE_HOST": plan.place.advertise_host,
     }
     token = {"IRIS_TOKEN_FILE": str(plan.folder.token)} if info.token is not None else {}
-    own = {"HOME": "/tmp", "PYTHONUNBUFFERED": "1"}  # noqa: S108  of the container
+    own = {"HOME": str(_TMP), "PYTHONUNBUFFERED": "1"}
     return own | dict(plan.launch.env) | info.to_env() | told | token
 
 
 def _host_config(plan: Plan, ports: Sequence[int]) -> dict[str, Any]:
     allowed, limits, mounts = plan.config.allowed, plan.launch.limits, _mounts(plan)
     memory = max(limits.memory, _LEAST_MEMORY) if limits.memory else 0
+    cpu = min(max(limits.cpu, _LEAST_CPU), plan.cpus) if limits.cpu else 0
     return {
         "NetworkMode": plan.config.network,
         "Init": True,
@@ -118,11 +121,11 @@ def _host_config(plan: Plan, ports: Sequence[int]) -> dict[str, Any]:
         "Mounts": [mount_body(one) for one in mounts],
         "Memory": memory,
         "MemorySwap": memory,
-        "NanoCpus": int(min(limits.cpu, plan.cpus) * 1e9),
+        "NanoCpus": int(cpu * 1e9),
         "PidsLimit": plan.config.pids,
         "PortBindings": {f"{p}/tcp": [{"HostIp": plan.place.publish_on, "HostPort": str(p)}] for p in ports},
         "ExtraHosts": [] if plan.config.network == "none" else ["host.docker.internal:host-gateway"],
-        "LogConfig": {"Type": "json-file", "Config": _log_options(plan.launch.output_limit)},
+        "LogConfig": _log_config(plan.launch.output_limit),
         "RestartPolicy": {"Name": "no"},
     }
 
@@ -137,11 +140,13 @@ def _mounts(plan: Plan) -> Sequence[Mount]:
 
 
 def _tmpfs(user: tuple[int, int], mounts: Sequence[Mount]) -> dict[str, str]:
-    """The home of root in an image is for root alone, and nobody else would reach what is mounted there."""
-    found = {"/tmp": "exec,mode=1777"}  # noqa: S108  of the container
-    if user[0] and any(_HOME_OF_ROOT in mount.target.parents for mount in mounts):
-        found[str(_HOME_OF_ROOT)] = f"uid={user[0]},gid={user[1]}"
-    return found
+    """The home of root in an image is for root alone, and nobody else would reach what is mounted there. What
+    somebody has mounted himself is that."""
+    targets = {mount.target for mount in mounts}
+    found = {_TMP: "exec,mode=1777"}
+    if user[0] and any(_HOME_OF_ROOT in target.parents for target in targets):
+        found[_HOME_OF_ROOT] = f"uid={user[0]},gid={user[1]}"
+    return {str(path): options for path, options in found.items() if path not in targets}
 
 
 def mount_body(mount: Mount) -> dict[str, Any]:
@@ -153,5 +158,8 @@ def mount_body(mount: Mount) -> dict[str, Any]:
     }
 
 
-def _log_options(limit: int) -> dict[str, str]:
-    return {"max-size": str(max(_LOG_ROOM * limit, 2**20)), "max-file": "2"}
+def _log_config(limit: int) -> dict[str, Any]:
+    """Driver `local` keeps bytes as they are; `json-file` breaks characters of long lines. Whoever follows a
+    log misses some lines, or has them twice, where a file is full: that is to be beyond the limit."""
+    size = str(max(_LOG_ROOM * limit, 2**20))
+    return {"Type": "local", "Config": {"max-size": size, "max-file": "2", "compress": "false"}}
