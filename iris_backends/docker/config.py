@@ -42,24 +42,39 @@ PROFILES: Final[Mapping[str, Profile]] = {
 def _mount(text: str) -> Mount:
     source, _, rest = text.partition(":")
     target, _, mode = rest.partition(":")
-    whole = source.startswith("/") and target.startswith("/") and mode in ("", "ro", "rw")
+    places = source.startswith("/") and target.startswith("/") and Path(target) != Path("/")
+    whole = places and mode in ("", "ro", "rw")
     if not whole:
         raise InvalidSpec(f"mount {text!r} is not allowed: write /source:/target, :rw behind it to write")
     return Mount(Path(source), Path(target), read_only=mode != "rw")
 
 
 def _is_mount(_instance: Any, _attribute: Any, value: tuple[str, ...]) -> None:
-    for text in value:
-        _mount(text)
+    targets = [_mount(text).target for text in value]
+    for target in targets:
+        if targets.count(target) > 1:
+            raise InvalidSpec(f"two mounts have the target '{target}': leave one out")
+
+
+def _is_name(_instance: Any, attribute: Any, value: str) -> None:
+    if not value or any(map(str.isspace, value)):
+        raise InvalidSpec(f"{attribute.name} {value!r} is not allowed: give a name as `docker run` takes it")
 
 
 def _is_host(_instance: Any, _attribute: Any, value: str) -> None:
-    parts = urlsplit(value)
-    if value and not (parts.scheme == "unix" and parts.path) and not (parts.scheme == "tcp" and parts.port):
+    if value and not _is_url(value):
         raise InvalidSpec(
             f"host {value!r} is not allowed: give unix:///path or tcp://host:port of a daemon that sees this "
             "machine's files"
         )
+
+
+def _is_url(value: str) -> bool:
+    try:
+        parts = urlsplit(value)
+        return bool(parts.path if parts.scheme == "unix" else parts.scheme == "tcp" and parts.port)
+    except ValueError:  # of a port that is none
+        return False
 
 
 def _is_user(_instance: Any, _attribute: Any, value: str) -> None:
@@ -81,8 +96,8 @@ class DockerConfig:
     the daemon's URL, empty: DOCKER_HOST or the usual socket. `profile`: what a container may do, one of
     `PROFILES`. `pids`: the most processes and threads of a task."""
 
-    image: str = "python:3.11-slim"
-    network: str = "bridge"
+    image: str = field(default="python:3.11-slim", validator=_is_name)
+    network: str = field(default="bridge", validator=_is_name)
     user: str = field(default="", validator=_is_user)
     pull: Literal["missing", "always", "never"] = "missing"
     mounts: tuple[str, ...] = field(default=(), validator=_is_mount)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
@@ -11,28 +13,28 @@ import docker
 import docker.errors
 import requests.exceptions
 import tenacity
-from docker.transport import UnixHTTPAdapter
+import urllib3.exceptions
+from docker.constants import DEFAULT_DOCKER_API_VERSION
 from docker.utils import parse_repository_tag
 
-from iris_backends.docker.errors import DaemonDown, DaemonFault, DockerError, Gone, NotAllowed, explain
+from iris_backends.docker.adapter import UnixAdapter
+from iris_backends.docker.errors import (
+    DaemonDown,
+    DaemonFault,
+    DockerError,
+    Gone,
+    ImageMissing,
+    NotAllowed,
+    explain,
+)
 
 __all__ = ["SOCKET", "Engine"]
 
 T = TypeVar("T")
 SOCKET: Final = "unix:///var/run/docker.sock"
 _TIMEOUT: Final = 60  # seconds of one request
+_LOOK: Final = 0.02  # seconds between two looks
 _TRIES: Final = 20.0  # seconds for which a daemon that fails or is away is asked again
-_KEPT: Final = 4  # idle connections; more are made while they are needed
-
-
-class _OnePool(UnixHTTPAdapter):
-    """The SDK's own keeps idle connections for each URL, of which a container has many."""
-
-    def __init__(self, url: str) -> None:
-        super().__init__(url.replace("unix://", "http+unix://"), _TIMEOUT, max_pool_size=_KEPT)
-
-    def get_connection(self, url: bytes | str, proxies: Any = None) -> Any:
-        return super().get_connection("http+docker://localhost", proxies)
 
 
 class Engine:
@@ -51,11 +53,9 @@ class Engine:
                 self._client.close()
                 self._client = None
 
-    def create(self, image: str, name: str, body: Mapping[str, Any]) -> str:
+    def create(self, name: str, body: Mapping[str, Any]) -> str:
         """The id of a new container."""
-        made = self._ask(
-            lambda api: api.create_container_from_config(dict(body), name), f"container {name}", image
-        )
+        made = self._ask(lambda api: api.create_container_from_config(dict(body), name), f"container {name}")
         return str(made["Id"])
 
     def start(self, container: str, what: str) -> None:
@@ -77,46 +77,53 @@ class Engine:
     def unpause(self, container: str) -> None:
         self._ask(lambda api: api.unpause(container), f"container {container[:12]}")
 
-    def remove(self, container: str) -> None:
+    def remove(self, container: str, patience: float | None = None) -> None:
         """With its volumes, whatever it does; one that is gone is fine."""
-        try:
+        what = f"container {container[:12]}"
+        with contextlib.suppress(Gone):
             self._ask(
-                lambda api: api.remove_container(container, v=True, force=True), f"container {container[:12]}"
+                lambda api: api.remove_container(container, v=True, force=True), what, patience=patience
             )
-        except Gone:
-            return
 
-    def containers(self, labels: Mapping[str, str]) -> Sequence[Mapping[str, Any]]:
+    def containers(
+        self, labels: Mapping[str, str], patience: float | None = None
+    ) -> Sequence[Mapping[str, Any]]:
         """All with these labels, whatever state they are in."""
         wanted = [f"{key}={value}" for key, value in labels.items()]
         found: Sequence[Mapping[str, Any]] = self._ask(
-            lambda api: api.containers(all=True, filters={"label": wanted}), "the list of containers"
+            lambda api: api.containers(all=True, filters={"label": wanted}),
+            "the list of containers",
+            patience=patience,
         )
         return found
 
     def execute(self, container: str, argv: Sequence[str]) -> tuple[int, bytes]:
-        """Run a command inside: its exit code and its output."""
-        what = f"container {container[:12]}"
-
-        def run(api: docker.APIClient) -> tuple[int, bytes]:
-            made = api.exec_create(container, list(argv))
-            output = api.exec_start(made["Id"])
-            return int(api.exec_inspect(made["Id"])["ExitCode"]), bytes(output)
-
-        return self._ask(run, what)
+        """Run a command inside, once: its exit code and its output. Blocks until it has ended."""
+        what = f"a command in container {container[:12]}"
+        made = self._ask(lambda api: api.exec_create(container, list(argv))["Id"], what)
+        output = self._ask(lambda api: api.exec_start(made), what, patience=0)
+        while self._ask(lambda api: api.exec_inspect(made)["Running"], what):
+            time.sleep(_LOOK)  # it has closed its output before its end
+        return int(self._ask(lambda api: api.exec_inspect(made)["ExitCode"], what)), bytes(output)
 
     def image(self, name: str) -> Mapping[str, Any] | None:
         """What the daemon knows of an image; None if it has none of this name."""
         try:
             found: Mapping[str, Any] = self._ask(lambda api: api.inspect_image(name), f"image {name}")
-        except Gone:
+        except (Gone, ImageMissing):
             return None
         return found
 
     def pull(self, name: str) -> None:
-        """Fetch it; raises ImageMissing or RegistryUnreachable."""
+        """Fetch it; raises ImageMissing, RegistryUnreachable or NoSpace."""
         repository, tag = parse_repository_tag(name)
-        self._ask(lambda api: [api.pull(repository, tag=tag or "latest")], f"image {name}", name)
+
+        def pull(api: docker.APIClient) -> None:
+            for news in api.pull(repository, tag=tag or "latest", stream=True, decode=True):
+                if "error" in news:  # in the midst of an answer that has begun well
+                    raise explain(500, str(news["error"]), f"image {name}", name)
+
+        self._ask(pull, f"image {name}", name)
 
     def stop(self, container: str, grace: int) -> None:
         """Ask its first process to end, and after `grace` seconds end it. One that is gone is fine."""
@@ -173,7 +180,7 @@ class Engine:
         self,
         call: Callable[[docker.APIClient], T],
         what: str,
-        image: str = "",
+        pulled: str = "",
         patience: float | None = None,
     ) -> T:
         retrying = tenacity.Retrying(
@@ -182,16 +189,19 @@ class Engine:
             wait=tenacity.wait_random_exponential(0.1, 2.0),
             reraise=True,
         )
-        found: T = retrying(self._ask_once, call, what, image)
+        found: T = retrying(self._ask_once, call, what, pulled)
         return found
 
-    def _ask_once(self, call: Callable[[docker.APIClient], T], what: str, image: str) -> T:
+    def _ask_once(self, call: Callable[[docker.APIClient], T], what: str, pulled: str) -> T:
         try:
             return call(self._connected())
         except docker.errors.APIError as error:
             status = error.response.status_code if error.response is not None else 500
-            raise explain(status, str(error.explanation or error), what, image) from error
-        except requests.exceptions.RequestException as error:
+            raise explain(status, str(error.explanation or error), what, pulled) from error
+        except requests.exceptions.ReadTimeout as error:
+            silent = f"the Docker daemon at {self.url} has not answered within {_TIMEOUT} s"
+            raise DaemonDown(f"{what}: {silent}") from error
+        except (OSError, urllib3.exceptions.HTTPError) as error:  # those of requests among them
             raise self._away(what, error, type(error).__name__) from error
         except docker.errors.DockerException as error:
             raise self._away(what, error, str(error)) from error
@@ -199,10 +209,17 @@ class Engine:
     def _connected(self) -> docker.APIClient:
         with self._lock:
             if self._client is None:
-                self._client = docker.APIClient(base_url=self.url, version="auto", timeout=_TIMEOUT)
-                if self.url.startswith("unix://"):
-                    self._client.mount("http+docker://", _OnePool(self.url))
+                with contextlib.closing(self._make(DEFAULT_DOCKER_API_VERSION)) as first:
+                    version = first.version(api_version=False)["ApiVersion"]
+                self._client = self._make(version)
             return self._client
+
+    def _make(self, version: str) -> docker.APIClient:
+        """A client of a daemon of this version. Asks nothing."""
+        client = docker.APIClient(base_url=self.url, version=version, timeout=_TIMEOUT)
+        if self.url.startswith("unix://"):
+            client.mount("http+docker://", UnixAdapter(self.url, _TIMEOUT))
+        return client
 
     def _away(self, what: str, error: Exception, shown: str) -> DockerError:
         if "Permission denied" in str(error):

@@ -18,6 +18,7 @@ __all__ = [
     "NoSubnet",
     "NotAllowed",
     "NotRunnable",
+    "PortTaken",
     "RegistryUnreachable",
     "explain",
 ]
@@ -45,6 +46,10 @@ class RegistryUnreachable(DockerError):
 
 class NameTaken(DockerError):
     """There is a container of this name."""
+
+
+class PortTaken(DockerError):
+    """A port that was to be published is somebody else's."""
 
 
 class NoSpace(DockerError, NoCapacity):
@@ -75,20 +80,29 @@ class Gone(DockerError):
 
 
 _REGISTRY: Final = re.compile(
-    r"lookup|dial tcp|connection refused|no such host|i/o timeout|TLS handshake|request canceled",
+    r"dial tcp|\blookup \S+( on \S+)?: |connection refused|no such host|i/o timeout|TLS handshake"
+    r"|request canceled|deadline exceeded|toomanyrequests",
     re.IGNORECASE,
 )
-_NO_IMAGE: Final = re.compile(
-    r"no such image|manifest unknown|not found|does not exist|access denied", re.IGNORECASE
+_REFUSED: Final = re.compile(
+    r"no such image|manifest unknown|blob unknown|unknown blob|no matching manifest|not found|does not exist"
+    r"|(?<!permission )denied|unauthorized|authentication required|invalid reference format",
+    re.IGNORECASE,
 )
+_ASKED: Final = re.compile(r"\b(Get|Head) \"?https?://")  # what Docker calls its talk to a registry
+_NO_IMAGE: Final = re.compile(r"no such image: (?P<image>\S+)", re.IGNORECASE)
 _NO_PROGRAM: Final = re.compile(
-    r"executable file not found|no such file or directory: unknown|no command spec", re.IGNORECASE
+    r'exec: "[^"]*": (executable file not found|stat .*no such file)|no such file or directory: unknown'
+    r"|no command spec",
+    re.IGNORECASE,
 )
-_NO_RIGHT: Final = re.compile(r"permission denied: unknown|is a directory: unknown|exec format error")
+_NO_RIGHT: Final = re.compile(r'exec: "[^"]*": (permission denied|is a directory)|exec format error')
+_TAKEN: Final = re.compile(r"address already in use|port is already allocated", re.IGNORECASE)
 
 
-def explain(status: int, text: str, what: str, image: str = "") -> DockerError:
-    """The error for an answer of the daemon: its HTTP status and its message, to `what` was asked."""
+def explain(status: int, text: str, what: str, pulled: str = "") -> DockerError:
+    """The error for an answer of the daemon: its HTTP status and its message, to `what` was asked. `pulled`:
+    the image that was to be fetched."""
     told = " ".join(text.split())
     if "no space left on device" in told:
         return NoSpace(
@@ -99,20 +113,39 @@ def explain(status: int, text: str, what: str, image: str = "") -> DockerError:
             f"{what}: the Docker daemon has no addresses for one more network; remove some: docker network "
             f"prune, or give it more: default-address-pools ({told})"
         )
-    if image and _REGISTRY.search(told):
-        return RegistryUnreachable(
-            f"{what}: the registry of image {image} cannot be reached; load the image by docker load, or "
-            f"mend the daemon's network ({told})"
-        )
-    if image and status in (403, 404, 500) and _NO_IMAGE.search(told):
-        return ImageMissing(
-            f"{what}: there is no image {image}; is its name right, and is the daemon logged in? ({told})"
-        )
+    if pulled:
+        return _of_registry(told, pulled) or _by_status(status, told, what)
+    if missing := _NO_IMAGE.search(told):
+        return _no_image(missing["image"], told)
+    if _TAKEN.search(told):
+        return PortTaken(f"{what}: a port is taken by another program or container: {told}")
+    if "docker-init" in told:
+        return DockerError(f"{what}: the daemon's machine has no docker-init; install tini there ({told})")
+    if "OCI runtime" in told and "operation not permitted" in told:
+        return NotAllowed(f"{what}: the daemon's machine does not allow what the profile gives: {told}")
     if _NO_PROGRAM.search(told):
         return NotRunnable(f"{what}: {told}", 127)
     if _NO_RIGHT.search(told):
         return NotRunnable(f"{what}: {told}", 126)
     return _by_status(status, told, what)
+
+
+def _of_registry(told: str, image: str) -> DockerError | None:
+    away = RegistryUnreachable(
+        f"the registry of image {image} cannot be reached; load the image by docker load, or mend the "
+        f"daemon's network ({told})"
+    )
+    if _REGISTRY.search(told):
+        return away
+    if _REFUSED.search(told):
+        return _no_image(image, told)
+    return away if _ASKED.search(told) else None
+
+
+def _no_image(image: str, told: str) -> ImageMissing:
+    return ImageMissing(
+        f"there is no image {image}; is its name right, and is the daemon logged in? ({told})"
+    )
 
 
 def _by_status(status: int, told: str, what: str) -> DockerError:

@@ -21,7 +21,8 @@ class Images:
         self._fetching: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
     def ensure(self, name: str) -> str:
-        """The id of the image, fetched as the policy says. Raises ImageMissing, RegistryUnreachable."""
+        """The id of the image, fetched as the policy says. Raises ImageMissing, RegistryUnreachable or
+        NoSpace."""
         if self._pull != "always" and (found := self._id(name)):
             return found
         if self._pull == "never":

@@ -108,7 +108,7 @@ class DockerMachines(Machines):
         try:
             for index in sorted(set(range(request.size)) - {one.index for one in own}):
                 name = f"iris-{self._cluster}-{worker_id(request.slice_id, index)}"
-                made.append(self._engine.create(plan.image, name, machine_body(plan, index)))
+                made.append(self._engine.create(name, machine_body(plan, index)))
             for container in made:
                 self._engine.put(container, files)
         except BaseException:

@@ -13,6 +13,8 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Final
 
+from cattrs.errors import ClassValidationError
+
 from iris_api.context import Context
 from iris_api.errors import PlatformError
 from iris_api.platform import Exit, ExitKind, Interpreter, Launch, LogSink, Mount, Runtime, Sandbox
@@ -22,7 +24,7 @@ from iris_api.temporary import make_directory
 from iris_backends.docker.config import DockerConfig
 from iris_backends.docker.ended import EndedSandbox
 from iris_backends.docker.engine import Engine
-from iris_backends.docker.errors import DockerError, NotRunnable
+from iris_backends.docker.errors import DaemonDown, DockerError, NameTaken, NotRunnable
 from iris_backends.docker.folder import Folder, Order, give
 from iris_backends.docker.images import Images
 from iris_backends.docker.keeper import Keeper
@@ -74,6 +76,9 @@ class DockerRuntime(Runtime):
             folder.make(launch, self._config.owner)
         except FileExistsError as error:
             raise PlatformError(f"attempt {launch.uid} has been started before") from error
+        except OSError as error:
+            folder.remove()
+            raise PlatformError(f"attempt {launch.uid} cannot be started: {error}") from error
         try:
             return self._start(folder, launch)
         except NotRunnable as error:
@@ -94,10 +99,10 @@ class DockerRuntime(Runtime):
         found = {one["Labels"]["iris.attempt"]: one for one in self._engine.containers(self._labels)}
         folders = {path.name: Folder(path) for path in sorted(self._attempts.iterdir())}
         for uid in found.keys() - folders.keys():
-            self._engine.remove(found[uid]["Id"])
+            self._sweep(found[uid])
         if found:
             self._keeper.keep_up()  # before the lease of the last worker is over
-        adopted = (self._adopt(folder, found.get(uid), sink_for) for uid, folder in folders.items())
+        adopted = (self._adopt_or_tell(folder, found.get(uid), sink_for) for uid, folder in folders.items())
         return [sandbox for sandbox in adopted if sandbox is not None]
 
     def forget(self, uid: str) -> None:
@@ -105,7 +110,7 @@ class DockerRuntime(Runtime):
             running = uid in self._sandboxes
         folder = Folder(self._attempts / uid)
         if not running and folder.path.exists():
-            self._engine.remove(folder.order().container or _name(uid))
+            self._remove_all(uid)
             folder.remove()
 
     def close(self) -> None:
@@ -117,9 +122,11 @@ class DockerRuntime(Runtime):
             running = list(self._sandboxes.values())
         if self._bound:
             self._end_all(running)
-        self._watcher.close()
         for sandbox in running:
             sandbox.let_go()
+        self._watcher.close()
+        for sandbox in running:
+            sandbox.close()
         self._threads.stop()
         self._keeper.close(end_containers=self._bound)
         self._engine.close()
@@ -131,7 +138,7 @@ class DockerRuntime(Runtime):
         return self._root / "attempts"
 
     @property
-    def _labels(self) -> Mapping[str, str]:
+    def _labels(self) -> dict[str, str]:
         return {"iris.root": self._label}
 
     def _start(self, folder: Folder, launch: Launch) -> Sandbox:
@@ -143,7 +150,7 @@ class DockerRuntime(Runtime):
         self._images.ensure(image)
         self._keeper.hold(launch.lease, launch.info.controller_address)
         name = _name(launch.uid)
-        container = self._engine.create(image, name, container_body(self._plan(folder, launch, image)))
+        container = self._create(name, container_body(self._plan(folder, launch, image)), launch.uid)
         order = Order(
             container=container,
             is_call=bool(launch.entry.call),
@@ -154,6 +161,15 @@ class DockerRuntime(Runtime):
         folder.keep_order(order)
         self._engine.start(container, name)
         return self._follow(folder, order, launch.output)
+
+    def _create(self, name: str, body: Mapping[str, Any], uid: str) -> str:
+        """The id of a new container, or of the one that an earlier try has made whose answer was lost."""
+        try:
+            return self._engine.create(name, body)
+        except NameTaken:
+            for one in self._engine.containers(self._labels | {"iris.attempt": uid}):
+                return str(one["Id"])
+            raise
 
     def _plan(self, folder: Folder, launch: Launch, image: str) -> Plan:
         way_in = ""
@@ -191,6 +207,27 @@ class DockerRuntime(Runtime):
             self._threads.spawn(self._tend_all, "containers-tend")
         return sandbox
 
+    def _sweep(self, found: Mapping[str, Any]) -> None:
+        try:
+            self._engine.remove(found["Id"])
+        except DockerError as error:  # the next worker tries again
+            _log.warning("a container that nobody wants is left: %s", error)
+
+    def _adopt_or_tell(
+        self, folder: Folder, found: Mapping[str, Any] | None, sink_for: Callable[[str], LogSink]
+    ) -> Sandbox | None:
+        """One that cannot be adopted must not keep the worker from the others; its container is removed when
+        its end is acknowledged."""
+        try:
+            return self._adopt(folder, found, sink_for)
+        except DaemonDown:
+            raise
+        except (DockerError, OSError, ValueError, ClassValidationError) as error:
+            _log.exception("attempt %s cannot be adopted", folder.uid)
+            return EndedSandbox(
+                folder.uid, Exit(kind=ExitKind.UNKNOWN, message=f"it cannot be adopted: {error}")
+            )
+
     def _adopt(
         self, folder: Folder, found: Mapping[str, Any] | None, sink_for: Callable[[str], LogSink]
     ) -> Sandbox | None:
@@ -209,8 +246,13 @@ class DockerRuntime(Runtime):
     def _undo(self, folder: Folder) -> None:
         """Nothing is left of a start that failed; what the daemon cannot remove the next adoption does."""
         with contextlib.suppress(DockerError):
-            self._engine.remove(folder.order().container or _name(folder.uid))
+            self._remove_all(folder.uid, patience=0)
         folder.remove()
+
+    def _remove_all(self, uid: str, patience: float | None = None) -> None:
+        """The container of an attempt. Not by its name: that may be somebody else's."""
+        for one in self._engine.containers(self._labels | {"iris.attempt": uid}, patience):
+            self._engine.remove(one["Id"], patience)
 
     def _not_run(self, launch: Launch, error: NotRunnable) -> Sandbox:
         """A program that is not in the image is the job's fault, an interpreter the image's."""
