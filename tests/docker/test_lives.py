@@ -182,6 +182,20 @@ def test_the_next_worker_sweeps_what_nobody_wants(left: Left, adopt: Callable[[]
     assert adopted[kept].line() == "ready"
 
 
+def test_a_container_that_was_made_by_a_request_whose_answer_was_lost(
+    plugin: Installed, attempts: Attempts, docker_client: docker.DockerClient, image: str
+) -> None:
+    """The daemon refuses its name a second time, and it is ours."""
+    runtime = plugin.runtime()
+    labels = container_of(docker_client, attempts.start(runtime, _STAYS).uid).labels
+    launch = attempts.launch(("true",))
+    launch.workdir.mkdir(parents=True)
+    labels["iris.attempt"] = launch.uid
+    docker_client.containers.create(image, ["echo", "ours"], name=f"iris-{launch.uid}", labels=labels)
+    task = attempts.hold(runtime, runtime.start(launch), attempts.output_of(launch))
+    assert task.line() == "ours"
+
+
 def test_a_container_that_was_removed_while_no_worker_was_there(
     left: Left, adopt: Callable[[], dict[str, Task]], docker_client: docker.DockerClient
 ) -> None:
