@@ -10,6 +10,8 @@ from iris_api.platform import Machines, Runtime
 from iris_api.testing import Installed
 from iris_backends.docker import conformance
 
+pytestmark = pytest.mark.timeout(180)  # above the patience of the rules, so that it is one of them that fails
+
 
 class TestMachines(conformance.TestDockerMachines):
     @pytest.fixture
