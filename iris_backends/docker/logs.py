@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -39,6 +39,10 @@ class LogStream:
         connection = self._ask(f"follow=1&since={since}" if since else "follow=1")
         connection.setblocking(False)
         self._socket = connection
+
+    def missing(self, last: Iterable[Frame]) -> list[Frame]:
+        """Which of the last frames have not come: who follows a log may miss what comes with its end."""
+        return self._seen.missing(last)
 
     def last(self, count: int) -> list[Frame]:
         """The last frames that there are now. Raises DaemonDown, or what the daemon says."""

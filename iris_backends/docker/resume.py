@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 from iris_backends.docker.output import Frame, stamp_ns
@@ -47,25 +48,37 @@ class Seen:
 
     def begin_again(self) -> str:
         """From when on the daemon is to tell again, as it wants it: ``seconds.nanoseconds``; empty: all."""
-        self._known = {source: (stamp_ns(stamp), count) for source, (stamp, count) in self._last.items()}
+        self._known = self._all_known()
         if not self._known:
             return ""
         since = min(at for at, _ in self._known.values()) - _SLACK
         return f"{since // 10**9}.{since % 10**9:09}"
 
     def is_new(self, frame: Frame) -> bool:
-        if frame.source in self._known and self._is_known(frame):
+        if _is_known(frame, self._known):
             return False
         stamp, count = self._last.get(frame.source, (b"", 0))
         self._last[frame.source] = (frame.stamp, count + 1 if stamp == frame.stamp else 1)
         return True
 
-    def _is_known(self, frame: Frame) -> bool:
-        until, count = self._known[frame.source]
-        at = stamp_ns(frame.stamp)
-        if at == until and count:
-            self._known[frame.source] = (until, count - 1)
-        elif at >= until:
-            del self._known[frame.source]
-            return False
-        return True
+    def missing(self, last: Iterable[Frame]) -> list[Frame]:
+        """Which of the last frames that there are have not come. They begin with a line, not within one."""
+        known = self._all_known()
+        return [frame for frame in last if frame.source and not _is_known(frame, known)]
+
+    def _all_known(self) -> dict[str, tuple[int, int]]:
+        return {source: (stamp_ns(stamp), count) for source, (stamp, count) in self._last.items()}
+
+
+def _is_known(frame: Frame, known: dict[str, tuple[int, int]]) -> bool:
+    """And one less of its time from now on."""
+    if frame.source not in known:
+        return False
+    until, count = known[frame.source]
+    at = stamp_ns(frame.stamp)
+    if at == until and count:
+        known[frame.source] = (until, count - 1)
+    elif at >= until:
+        del known[frame.source]
+        return False
+    return True

@@ -19,7 +19,7 @@ from iris_backends.docker.errors import DaemonDown, DaemonFault, DockerError, Go
 from iris_backends.docker.exits import exit_of
 from iris_backends.docker.folder import Folder, Order
 from iris_backends.docker.logs import LogStream
-from iris_backends.docker.output import TAIL_LINES, Lines, stamp_ns
+from iris_backends.docker.output import TAIL_LINES, Frame, Lines, stamp_ns
 
 __all__ = ["ContainerSandbox"]
 
@@ -46,6 +46,7 @@ class ContainerSandbox(Sandbox):
         self._lock = threading.Lock()
         self._ordering = threading.Lock()  # held while the daemon is told to signal
         self._released = False
+        self._again = False  # it was followed again after its end
         self._away: tuple[float, float] | None = None  # the daemon was, from when to when in Unix time
         self._started = time.monotonic()
         self._kill_at: float | None = None
@@ -154,10 +155,10 @@ class ContainerSandbox(Sandbox):
                 state = self._engine.inspect(self._order.container, patience=0)["State"]
                 if state["Status"] in _REMOVED:
                     return self._gone()
-                if self._logs.whole and not state["Running"]:
-                    self._end_output(state)
+                ended = self._logs.whole and not state["Running"]
+                if ended and self._end_output(state):
                     return self._exit_of(state)
-                if looked:
+                if looked or ended:
                     self.follow()
                     return None
                 looked = True
@@ -192,12 +193,31 @@ class ContainerSandbox(Sandbox):
             return False
         return not self._engine.info()["LiveRestoreEnabled"]
 
-    def _end_output(self, state: Mapping[str, Any]) -> None:
-        if self._lines.is_past_tail():  # who follows a log misses some where a file of it is full
-            self._lines.end_with(self._logs.last(TAIL_LINES))
+    def _end_output(self, state: Mapping[str, Any]) -> bool:
+        """False: more of it is missing than can be had at once. Raises DaemonDown."""
+        last = self._last_frames()
+        missing = self._logs.missing(last)
+        if self._lines.is_past_tail():  # who follows a log misses some also where a file of it is full
+            self._lines.end_with(last)
+        elif len(missing) == TAIL_LINES and not self._again:
+            self._again = True
+            return False
+        else:
+            for frame in missing:
+                self._lines.add(frame)
         if self._away is not None and self._away[0] <= _finished(state) < self._away[1]:
             self._lines.mark("ended while the Docker daemon was away, its output of that time is lost")
         self._lines.finish()
+        return True
+
+    def _last_frames(self) -> Sequence[Frame]:
+        try:
+            return self._logs.last(TAIL_LINES)
+        except DaemonDown:
+            raise
+        except DockerError as error:  # how it ended is known
+            _log.warning("attempt %s: the last of its output may be lost: %s", self.uid, error)
+            return ()
 
     def _finish(self, end: Exit) -> None:
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from iris_backends.docker.output import Frame, stamp_ns
@@ -80,3 +80,18 @@ def test_little_is_asked_for_again() -> None:
         seen.is_new(Frame("stdout", stamp(second * SECOND), b""))
     seconds, _, nanos = seen.begin_again().partition(".")
     assert stamp_ns(stamp(99 * SECOND)) - (int(seconds) * SECOND + int(nanos)) <= 2 * SECOND
+
+
+@given(logs(), st.integers(0, 12), st.integers(0, 12))
+def test_what_is_missing_of_the_last_is_known(log: Log, come: int, last: int) -> None:
+    """Of each stream what came after the last that has come. They begin with a line, not within one."""
+    seen = Seen()
+    for frame in log.frames[:come]:
+        seen.is_new(frame)
+    before, told = log.frames[: max(0, len(log.frames) - last)], log.frames[max(0, len(log.frames) - last) :]
+    assume(not {(f.source, f.stamp) for f in before} & {(f.source, f.stamp) for f in told})
+    assert seen.missing(told) == [frame for frame in told if frame not in log.frames[:come]]
+
+
+def test_the_daemons_own_words_are_not_missing() -> None:
+    assert Seen().missing([Frame("", b"", b"Error grabbing logs")]) == []
