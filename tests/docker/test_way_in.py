@@ -15,6 +15,7 @@ import pytest
 
 from iris_api.errors import PlatformError
 from iris_api.platform import Lease
+from iris_api.testing import wait_for_condition
 from iris_backends.docker.keeper import Keeper
 from tests.docker.keepers import DAEMON, Rig
 
@@ -136,13 +137,20 @@ def test_a_controller_that_restarts(keeper: Keeper) -> None:
         second.close()
 
 
+def listen(port: int) -> socket.socket | None:
+    try:
+        return socket.create_server(("127.0.0.1", port))
+    except OSError:  # a connection of somebody's has it at this moment
+        return None
+
+
 def test_a_port_that_was_taken_meanwhile(
     rig: Rig, keeper: Keeper, controller: Controller, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Containers that are started from then on have another one."""
     address = keeper.way_in("127.0.0.1", controller.address)
     rig.kill_keeper()
-    with socket.create_server(("127.0.0.1", urlsplit(address).port or 0)):
+    with wait_for_condition(lambda: listen(urlsplit(address).port or 0), 20, message="the port to be free"):
         with caplog.at_level(logging.WARNING):
             other = keeper.way_in("127.0.0.1", controller.address)
         assert answer(other) == "controller"

@@ -185,6 +185,18 @@ class MeasuresWhatIsGone(FakeRuntime):
         return _Remembered(launch, self.program(launch), time.monotonic)
 
 
+class _Hasty(FakeSandbox):
+    def on_end(self, call: Callable[[Exit], None]) -> None:
+        call(Exit(kind=ExitKind.UNKNOWN))
+
+
+class TellsAnEndTooEarly(FakeRuntime):
+    """It tells an end that is not the one of `wait`."""
+
+    def sandbox(self, launch: Launch) -> FakeSandbox:
+        return _Hasty(launch, self.program(launch), time.monotonic)
+
+
 class OutOfMemoryIsAKill(FakeRuntime):
     """Who killed it is not asked."""
 
@@ -320,6 +332,7 @@ BUGS: Final[dict[type[FakeRuntime], str]] = {
     KeepsTheFirstGrace: "shorter_grace_shortens",
     MeasuresNothing: "stats",
     MeasuresWhatIsGone: "stats_after_the_end",
+    TellsAnEndTooEarly: "on_end",
     OutOfMemoryIsAKill: "out_of_memory",
     EndsAllForOne: "memory_limit_ends_only_the_guilty",
     OneAtATime: "fifty_at_once",
