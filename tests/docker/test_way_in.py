@@ -150,7 +150,9 @@ def test_a_port_that_was_taken_meanwhile(
     """Containers that are started from then on have another one."""
     address = keeper.way_in("127.0.0.1", controller.address)
     rig.kill_keeper()
-    with wait_for_condition(lambda: listen(urlsplit(address).port or 0), 20, message="the port to be free"):
+    taken = wait_for_condition(lambda: listen(urlsplit(address).port or 0), 20, message="the port to be free")
+    assert taken is not None
+    with taken:
         with caplog.at_level(logging.WARNING):
             other = keeper.way_in("127.0.0.1", controller.address)
         assert answer(other) == "controller"
