@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from pathlib import Path
@@ -69,12 +70,24 @@ class Folder:
     def keep_order(self, order: Order) -> None:
         self._write("order", _converter.unstructure(order))
 
+    def keep_stopping(self) -> None:
+        """Before the first signal is sent: who dies right behind it leaves word, by the time of this file."""
+        with contextlib.suppress(FileExistsError):
+            (self.path / "stopping").touch(exist_ok=False)
+
     def keep_stopped(self) -> None:
         (self.path / "stopped").touch()
 
     @property
     def stopped(self) -> bool:
         return (self.path / "stopped").exists()
+
+    def was_stopped(self, finished: float) -> bool:
+        """Whether one that ended at this time, in Unix seconds, has ended by a signal of a worker."""
+        try:
+            return self.stopped or (self.path / "stopping").stat().st_mtime <= finished
+        except FileNotFoundError:
+            return False
 
     def exit(self) -> Exit | None:
         found = self._read("exit")

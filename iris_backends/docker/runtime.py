@@ -24,7 +24,7 @@ from iris_api.temporary import make_directory
 from iris_backends.docker.config import DockerConfig
 from iris_backends.docker.ended import EndedSandbox
 from iris_backends.docker.engine import Engine
-from iris_backends.docker.errors import DaemonDown, DockerError, NameTaken, NotRunnable
+from iris_backends.docker.errors import DaemonDown, DockerError, Gone, NameTaken, NotRunnable
 from iris_backends.docker.folder import Folder, Order, give
 from iris_backends.docker.images import Images
 from iris_backends.docker.keeper import Keeper
@@ -233,7 +233,7 @@ class DockerRuntime(Runtime):
     ) -> Sandbox | None:
         """What was never started is removed: its attempt has not begun."""
         order = folder.order()
-        if found is None or found["State"] == "created" or not order.container:
+        if found is None or not order.container or self._is_unborn(found):
             kept = folder.exit()
             if found is None and order.container and not kept:
                 kept = Exit(kind=ExitKind.UNKNOWN, message="its container is gone: somebody has removed it")
@@ -242,6 +242,16 @@ class DockerRuntime(Runtime):
             self._undo(folder)
             return None
         return self._follow(folder, order, sink_for(folder.uid))
+
+    def _is_unborn(self, found: Mapping[str, Any]) -> bool:
+        """A list does not wait for a start that is under way, of which the last worker has not heard."""
+        return found["State"] == "created" and self._state(found["Id"]) == "created"
+
+    def _state(self, container: str) -> str:
+        try:
+            return str(self._engine.inspect(container)["State"]["Status"])
+        except Gone:
+            return "created"
 
     def _undo(self, folder: Folder) -> None:
         """Nothing is left of a start that failed; what the daemon cannot remove the next adoption does."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import signal
 import threading
@@ -181,7 +182,7 @@ class ContainerSandbox(Sandbox):
 
     def _exit_of(self, state: Mapping[str, Any]) -> Exit:
         with self._ordering:  # an order to stop that is under way is told or not told, nothing between
-            stopped = self._folder.stopped
+            stopped = self._folder.was_stopped(_finished(state))
         note, last = self._folder.note(), self._lines.last_error
         return self._folder.exit() or exit_of(
             state, self._order, note, self._peak, last, stopped=stopped, restarted=self._restarted(state)
@@ -254,6 +255,8 @@ class ContainerSandbox(Sandbox):
             if self._exit is not None:
                 return
             try:
+                with contextlib.suppress(OSError):  # a full disk must not keep it from being stopped
+                    self._folder.keep_stopping()
                 self._engine.signal(self._order.container, number)
                 self._folder.keep_stopped()
             except (DaemonDown, DaemonFault, OSError) as error:
