@@ -32,6 +32,7 @@ class FakeSandbox(Sandbox):
         self._changed = threading.Condition(threading.RLock())
         self._kill_at: float | None = None
         self._exit: Exit | None = None
+        self._calls: list[Callable[[Exit], None]] = []
 
     @property
     def stopping(self) -> bool:
@@ -47,9 +48,21 @@ class FakeSandbox(Sandbox):
     def finish(self, end: Exit) -> None:
         """How it ends. The first end counts; `stopped` is as it was."""
         with self._changed:
-            if self._exit is None:
-                self._exit = evolve(end, stopped=self.stopping)
-                self._changed.notify_all()
+            if self._exit is not None:
+                return
+            self._exit = told = evolve(end, stopped=self.stopping)
+            self._changed.notify_all()
+            calls, self._calls = self._calls, []
+        for call in calls:
+            call(told)
+
+    def on_end(self, call: Callable[[Exit], None]) -> None:
+        with self._changed:
+            end = self._exit
+            if end is None:
+                self._calls.append(call)
+        if end is not None:
+            call(end)
 
     def begin(self) -> None:
         """What the program does before it waits for anything."""
