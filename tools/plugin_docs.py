@@ -39,6 +39,7 @@ from iris_api.platform import (
     SliceRequest,
     SliceState,
     Stats,
+    SupportsOnEnd,
 )
 from iris_api.plugins import Plugins
 from iris_api.provider import Provider
@@ -67,7 +68,7 @@ from tools.plugin_parts import (
 
 PAGES = Path(__file__).resolve().parent.parent / "docs" / "plugins"
 CONTRACTS = (
-    *(Platform, Machines, Runtime, Sandbox, LogSink, RunningWorker, Token),
+    *(Platform, Machines, Runtime, Sandbox, SupportsOnEnd, LogSink, RunningWorker, Token),
     *(Transport, Listener, Channel, SupportsPost),
     *(Resolver, SupportsWatch, Registry, SupportsOutage),
 )
